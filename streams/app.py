@@ -1,0 +1,73 @@
+"""A Faust app from our settings."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import faust
+from faust.auth import SASLCredentials, SSLCredentials
+
+from tradewind.settings import Settings
+
+#: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
+ENRICH_APP = "tradewind-enrich"
+ANSWER_APP = "tradewind-answer"
+BOOK_TABLE = "listings"
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+def make_app(name: str, settings: Settings) -> faust.App:
+    """An app whose consumer group is `name`. Nothing connects before it is started."""
+    session_s = settings.kafka_session_timeout_ms / 1000
+    return faust.App(
+        name,
+        # aiokafka's transport: the one over confluent-kafka drops headers.
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 6,
+        broker_commit_interval=0.5,
+        broker_max_poll_records=500,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        producer_acks=-1,
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        producer_request_timeout=30.0,
+        producer_linger_ms=2,
+        key_serializer="raw",
+        value_serializer="raw",
+        store="memory://",
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.kafka_replication_factor,
+        # Topics are created from the catalogue before a worker starts (`tradewind topics create`).
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_recovery_delay=0.0,
+        datadir=str(settings.data_dir / "faust" / name),
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+
+
+def changelog_topic(app_name: str, table: str) -> str:
+    """Name of a table's changelog topic, as Faust makes it."""
+    return f"{app_name}-{table}-changelog"
+
+
+def _credentials(settings: Settings) -> Any:
+    context: ssl.SSLContext | None = None
+    if settings.kafka_security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=str(settings.kafka_ssl_ca) if settings.kafka_ssl_ca else None)
+        if settings.kafka_ssl_certificate:
+            context.load_cert_chain(settings.kafka_ssl_certificate, settings.kafka_ssl_key)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        password = settings.kafka_password
+        return SASLCredentials(
+            username=settings.kafka_username,
+            password=password.get_secret_value() if password else None,
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(context) if context else None

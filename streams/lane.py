@@ -1,0 +1,222 @@
+"""One topic through one agent: decode, work, send, acknowledge; and whatever goes wrong on the way.
+
+Faust acknowledges an event when an exception leaves the agent, or when the next one is asked for. So the stream is read
+without acknowledgement (`noack`), no exception leaves this file but the ones that stop the worker, and an event is
+acknowledged only after Kafka has acknowledged what was made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, Awaitable, Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+from faust.types import EventT as FaustEvent
+
+from schemas.codec import Codec, Rejected
+from schemas.events import Event
+from schemas.topics import Topic
+from streams import metrics
+from streams.delivery import DeadLetterMeter
+from streams.outlet import Inbound, Outlet
+from streams.retrying import GaveUp, Retrier
+from streams.window import AckWindow
+
+log = structlog.get_logger("tradewind.streams")
+
+SourceT = TypeVar("SourceT", bound=Event)
+
+#: What an agent makes of an event: the event to send.
+Work = Callable[[SourceT], Awaitable[Event]]
+
+
+class Lane(Generic[SourceT]):
+    """Runs the events of one topic through one agent's work.
+
+    Args:
+        stage: the agent's name, for dead letters, logs and metrics.
+        topic: what the stream carries.
+        work: makes the result of an event.
+        codec, outlet, meter, retry: what the lane works with.
+        max_in_flight: events that are worked on at once; more are left in Kafka.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        topic: Topic,
+        work: Work[SourceT],
+        *,
+        codec: Codec,
+        outlet: Outlet,
+        meter: DeadLetterMeter,
+        retry: Retrier,
+        max_in_flight: int,
+    ) -> None:
+        self.stage = stage
+        self._topic = topic
+        self._work = work
+        self._codec = codec
+        self._outlet = outlet
+        self._meter = meter
+        self._retry = retry
+        self._max_in_flight = max_in_flight
+        self._window = AckWindow()
+        self._last_of_key: dict[Hashable, asyncio.Future[None]] = {}
+
+    async def run(self, events: AsyncIterable[FaustEvent]) -> None:
+        """Work on the stream's events until it ends.
+
+        Raises:
+            DeadLetterLimitReached, or an error whose verdict is to stop. What is in hand is then not acknowledged,
+            and comes again to whoever takes the partition over.
+        """
+        places = asyncio.Semaphore(self._max_in_flight)
+        tasks: set[asyncio.Task[None]] = set()
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            places.release()
+            metrics.IN_HAND.labels(self.stage).set(len(self._window))
+            if not task.cancelled() and (error := task.exception()) and not failed.done():
+                failed.set_exception(error)
+
+        async def read() -> None:
+            async for event in events:
+                await places.acquire()
+                message = _inbound(event)
+                done = self._window.enter(message.topic, message.partition, event.ack)
+                task = asyncio.ensure_future(self._through(message, done))
+                tasks.add(task)
+                task.add_done_callback(ended)
+
+        reader = asyncio.ensure_future(read())
+        try:
+            await asyncio.wait({reader, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                failed.result()
+            await reader
+            if tasks:
+                await asyncio.wait(tasks)
+            if failed.done():
+                failed.result()
+        finally:
+            for task in (reader, *tasks):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(reader, *tasks, return_exceptions=True)
+            failed.cancel()
+
+    async def _through(self, message: Inbound, done: Callable[[], None]) -> None:
+        """One message, to its end."""
+        started = time.perf_counter()
+        turn = self._take_turn(message.key)
+        try:
+            outcome = await self._process(message, turn.before)
+        finally:
+            turn.over()
+        metrics.PROCESS_SECONDS.labels(self.stage).observe(time.perf_counter() - started)
+        metrics.EVENTS.labels(self.stage, outcome).inc()
+        done()
+        self._meter.count(message.topic, message.partition, dead=outcome == "dead_letter")
+
+    async def _process(self, message: Inbound, before: asyncio.Future[None] | None) -> str:
+        event, _ = await self._retry(lambda: self._decode(message))
+        if isinstance(event, Rejected):
+            await self._put_aside(message, event.error_class, event.message)
+            return "dead_letter"
+        source: Any = event
+        try:
+            result, attempts = await self._retry(lambda: self._work(source))
+        except GaveUp as gave_up:
+            await self._put_aside(
+                message, gave_up.error_class, gave_up.why, attempts=gave_up.attempts, merchant_id=source.merchant_id
+            )
+            return "dead_letter"
+        if before is not None:
+            await before  # results of one key leave in the order of its events
+        try:
+            await self._retry(lambda: self._outlet.send(result))
+        except GaveUp as gave_up:
+            await self._put_aside(
+                message, gave_up.error_class, gave_up.why, attempts=attempts, merchant_id=source.merchant_id
+            )
+            return "dead_letter"
+        self._tell(result)
+        return "done"
+
+    async def _decode(self, message: Inbound) -> Event | Rejected:
+        return self._codec.decode_event(self._topic, message.value)
+
+    async def _put_aside(
+        self, message: Inbound, error_class: str, why: str, *, attempts: int = 1, merchant_id: str = ""
+    ) -> None:
+        log.warning(
+            "dead letter",
+            stage=self.stage,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            error_class=error_class,
+            why=why,
+            attempts=attempts,
+        )
+
+        async def send() -> None:
+            await self._outlet.dead_letter(
+                message, stage=self.stage, error_class=error_class, why=why, attempts=attempts, merchant_id=merchant_id
+            )
+
+        await self._retry(send)
+
+    def _take_turn(self, key: bytes | None) -> _Turn:
+        before = self._last_of_key.get(key)
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._last_of_key[key] = mine
+
+        def over() -> None:
+            mine.set_result(None)
+            if self._last_of_key.get(key) is mine:
+                del self._last_of_key[key]
+
+        return _Turn(before, over)
+
+    def _tell(self, result: Any) -> None:
+        metrics.ROUTES.labels(self.stage, result.route.value, result.reason).inc()
+        metrics.MODEL_TOKENS.labels(self.stage, "prompt").inc(result.provenance.prompt_tokens)
+        metrics.MODEL_TOKENS.labels(self.stage, "completion").inc(result.provenance.completion_tokens)
+        log.info(
+            "done",
+            stage=self.stage,
+            event_id=str(result.event_id),
+            listing_id=result.listing_id,
+            route=result.route.value,
+            reason=result.reason,
+            total_ms=round(result.timings.total_ms, 1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A message's place among those of the same key."""
+
+    before: asyncio.Future[None] | None
+    over: Callable[[], None]
+
+
+def _inbound(event: FaustEvent) -> Inbound:
+    message = event.message
+    return Inbound(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp=message.timestamp,
+        key=message.key,
+        value=message.value,
+        headers={str(k): v for k, v in (dict(message.headers) if message.headers else {}).items()},
+    )

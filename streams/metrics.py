@@ -1,0 +1,22 @@
+"""The worker's metrics: one typed list, each with its help text. None has a label that a buyer's text could reach."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+EVENTS = Counter("tradewind_events_total", "Messages that an agent is done with.", ["stage", "outcome"])
+IN_HAND = Gauge("tradewind_events_in_hand", "Messages taken and not yet acknowledged.", ["stage"])
+RETRIES = Counter("tradewind_retries_total", "Tries after a transient error.", ["stage", "error_class"])
+PROCESS_SECONDS = Histogram(
+    "tradewind_process_seconds", "From taking a message to its acknowledged result.", ["stage"], buckets=_SECONDS
+)
+QUESTION_WAIT_SECONDS = Histogram(
+    "tradewind_listing_wait_seconds", "How long questions waited for their listing.", buckets=_SECONDS
+)
+ROUTES = Counter("tradewind_routes_total", "Results by route and reason.", ["stage", "route", "reason"])
+LISTINGS_KNOWN = Gauge("tradewind_listings_known", "Listings in this worker's table.")
+MODEL_LOAD_SECONDS = Gauge("tradewind_model_load_seconds", "Time to load and warm up the model.")
+MODEL_MEMORY_BYTES = Gauge("tradewind_model_memory_bytes", "Memory that the model took.")
+MODEL_TOKENS = Counter("tradewind_model_tokens_total", "Tokens read and written by the model.", ["stage", "kind"])

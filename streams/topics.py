@@ -1,0 +1,114 @@
+"""The topics in Kafka: created from the catalogue, and compared with it.
+
+Faust declares no source topics, and a table's changelog must have as many partitions as its source; so all of them are
+made here, before a worker starts.
+"""
+
+from __future__ import annotations
+
+
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.topics import CATALOGUE
+from streams.app import ANSWER_APP, BOOK_TABLE, changelog_topic
+from tradewind.settings import Settings
+
+TIMEOUT_S = 10.0
+
+
+class TopicsError(Exception):
+    """The topics are not as the catalogue wants them, or Kafka can't be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def plan(settings: Settings) -> list[TopicPlan]:
+    """Every topic that we need: the catalogue's, and the changelog of the answer agent's table."""
+    plans = [TopicPlan(topic.name, settings.partitions, topic.config()) for topic in CATALOGUE]
+    changelog = TopicPlan(
+        changelog_topic(ANSWER_APP, BOOK_TABLE),
+        settings.partitions,
+        {"cleanup.policy": "compact", "max.message.bytes": str(2 * 1024 * 1024)},
+    )
+    return [*plans, changelog]
+
+
+def create(settings: Settings) -> list[str]:
+    """Create the topics that are missing and give their names.
+
+    Raises:
+        TopicsError: Kafka can't be reached or refuses, or a topic has another partition count.
+    """
+    there = existing(settings)
+    missing = [wanted for wanted in plan(settings) if wanted.name not in there]
+    admin = _admin(settings)
+    futures = admin.create_topics(
+        [
+            NewTopic(
+                wanted.name,
+                num_partitions=wanted.partitions,
+                replication_factor=settings.kafka_replication_factor,
+                config=wanted.config,
+            )
+            for wanted in missing
+        ],
+        request_timeout=TIMEOUT_S,
+    ) if missing else {}
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TopicsError(f"topic {name} was not created: {error.args[0].str()}") from error
+    check(settings)
+    return [wanted.name for wanted in missing]
+
+
+def check(settings: Settings) -> None:
+    """See that every topic is there with the partitions that the settings say.
+
+    Raises:
+        TopicsError: one is not, or Kafka can't be asked.
+    """
+    there = existing(settings)
+    missing = [wanted.name for wanted in plan(settings) if wanted.name not in there]
+    if missing:
+        raise TopicsError(f"Kafka has no topic {', '.join(missing)}; create them: tradewind topics create")
+    for wanted in plan(settings):
+        if there[wanted.name] != wanted.partitions:
+            raise TopicsError(
+                f"topic {wanted.name} has {there[wanted.name]} partitions, TRADEWIND_PARTITIONS says "
+                f"{wanted.partitions}; set it to the former, or recreate the topic"
+            )
+
+
+def existing(settings: Settings) -> dict[str, int]:
+    """Names and partition counts of the topics in Kafka.
+
+    Raises:
+        TopicsError: Kafka can't be asked.
+    """
+    try:
+        metadata = _admin(settings).list_topics(timeout=TIMEOUT_S)
+    except KafkaException as error:
+        raise TopicsError(
+            f"no answer from Kafka at {settings.bootstrap_servers} ({error.args[0].str()}); "
+            "check TRADEWIND_BOOTSTRAP_SERVERS, or start a local stack: tradewind up"
+        ) from error
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+
+
+def _admin(settings: Settings) -> AdminClient:
+    return AdminClient(settings.kafka_client(log_level=0, error_cb=lambda error: None))

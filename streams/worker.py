@@ -1,0 +1,183 @@
+"""A worker: one process, one engine, and a Faust app for each of its agents.
+
+The agents are apps of their own, each with its consumer group, so that a backlog of copy to write does not hold up
+answers, and agents can be spread over workers as the load wants. They share the engine, which puts answers first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from random import Random
+from typing import Any
+
+import faust
+import structlog
+
+from model.protocol import Engine
+from model.tasks.answer import AnswerPolicy
+from model.tasks.describe import DescribePolicy
+from schemas.codec import Codec
+from schemas.topics import LISTINGS, QUESTIONS
+from streams import answer as answer_agent
+from streams import enrich as enrich_agent
+from streams.app import ANSWER_APP, BOOK_TABLE, ENRICH_APP, make_app
+from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
+from streams.lane import Lane
+from streams.listing_book import ListingBook
+from streams.outlet import Outlet
+from streams.retrying import Retrier
+from tradewind.settings import Settings
+
+log = structlog.get_logger("tradewind.worker")
+
+AGENTS = (enrich_agent.STAGE, answer_agent.STAGE)
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Worker:
+    """Runs agents until it is told to stop or can't go on.
+
+    Args:
+        agents: names from `AGENTS`.
+        engine: what writes; the worker does not close it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        agents: Sequence[str],
+        engine: Engine,
+        codec: Codec,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        random: Random | None = None,
+    ) -> None:
+        unknown = sorted(set(agents) - set(AGENTS))
+        if unknown or not agents:
+            raise ValueError(f"no agent named {', '.join(unknown) or '(none given)'}; there are {', '.join(AGENTS)}")
+        self._settings = settings
+        self._agents = tuple(agents)
+        self._engine = engine
+        self._codec = codec
+        self._clock = clock
+        self._random = random or Random()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set.
+
+        Raises:
+            DeadLetterLimitReached, NotRegistered, EngineClosed, ...: why an agent could not go on.
+        """
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        apps = [self._app(agent, failed) for agent in self._agents]
+        try:
+            for app in apps:
+                await app.start()
+            log.info("worker started", agents=self._agents, kafka=self._settings.bootstrap_servers)
+            await _first_of(stop.wait(), _never_ends(failed), *(_crash_of(app) for app in apps))
+        finally:
+            log.info("worker stopping", agents=self._agents)
+            for app in reversed(apps):
+                await app.stop()
+            failed.cancel()
+
+    def _app(self, agent: str, failed: asyncio.Future[None]) -> faust.App:
+        return self._enrich_app(failed) if agent == enrich_agent.STAGE else self._answer_app(failed)
+
+    def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
+        app = make_app(ENRICH_APP, self._settings)
+        work = enrich_agent.Enrich(self._engine, DescribePolicy(), self._clock)
+        lane = self._lane(app, enrich_agent.STAGE, LISTINGS, work)
+
+        @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name=enrich_agent.STAGE)
+        async def enrich(stream: Any) -> None:
+            await _reporting(failed, lane.run(stream.noack().events()))
+
+        return app
+
+    def _answer_app(self, failed: asyncio.Future[None]) -> faust.App:
+        settings = self._settings
+        app = make_app(ANSWER_APP, settings)
+        table = app.Table(
+            BOOK_TABLE,
+            partitions=settings.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+        )
+        book = ListingBook(table, self._codec, self._retrier("listings-table"))
+        work = answer_agent.Answer(self._engine, book, AnswerPolicy(), self._clock, wait_s=settings.listing_wait_s)
+        lane = self._lane(app, answer_agent.STAGE, QUESTIONS, work)
+
+        @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name="listings-table")
+        async def listings_table(stream: Any) -> None:
+            await _reporting(failed, book.feed(stream.noack_take(500, within=0.02)))
+
+        @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name=answer_agent.STAGE)
+        async def answer(stream: Any) -> None:
+            await _reporting(failed, lane.run(stream.noack().events()))
+
+        return app
+
+    def _lane(self, app: faust.App, stage: str, topic: Any, work: Any) -> Lane[Any]:
+        settings = self._settings
+
+        async def send(topic: str, key: bytes, value: bytes) -> None:
+            await app.producer.send_and_wait(topic, key, value, None, None, {})
+
+        return Lane(
+            stage,
+            topic,
+            work,
+            codec=self._codec,
+            outlet=Outlet(self._codec, send, self._clock),
+            meter=DeadLetterMeter(
+                DeadLetterLimit(settings.dead_letter_share, settings.dead_letter_window, settings.dead_letters_in_a_row)
+            ),
+            retry=self._retrier(stage),
+            max_in_flight=settings.worker_max_in_flight,
+        )
+
+    def _retrier(self, stage: str) -> Retrier:
+        settings = self._settings
+        policy = RetryPolicy(settings.retry_attempts, settings.retry_first_s, settings.retry_longest_s)
+        return Retrier(stage, policy, self._random)
+
+
+async def _reporting(failed: asyncio.Future[None], running: Any) -> None:
+    """Let an agent's error end the worker. Faust would start the agent again, past the events that were in hand."""
+    try:
+        await running
+    except Exception as error:
+        if not failed.done():
+            failed.set_exception(error)
+        await asyncio.get_running_loop().create_future()  # until the app stops and cancels us
+
+
+async def _never_ends(failed: asyncio.Future[None]) -> None:
+    await asyncio.shield(failed)
+
+
+async def _crash_of(app: faust.App) -> None:
+    await app._crashed.wait()
+    raise app._crash_reason or RuntimeError(f"the app {app.conf.id} crashed without a reason")
+
+
+async def _first_of(*coroutines: Any) -> None:
+    """Wait for the first to end, with its error; the others are cancelled."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,190 @@
+"""Every setting there is, resolved once at the edge and passed down.
+
+The order is: what the caller gives, `TRADEWIND_*` in the environment, `.env`, secret files in
+`TRADEWIND_SECRETS_DIR`, the endpoints of a local stack that runs on this data folder, the defaults below.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+STACK_FILE = "stack.json"
+
+
+class Settings(BaseSettings):
+    """All settings. Each is `TRADEWIND_` and its name in capitals in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRADEWIND_", env_file=".env", extra="ignore", frozen=True, protected_namespaces=()
+    )
+
+    data_dir: Path = Field(Path(".tradewind"), description="Folder of the local stack: data, logs, endpoints.")
+    secrets_dir: Path | None = Field(None, description="Folder with a file for each secret, named like its variable.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Form of the log: auto is console on a terminal, json elsewhere."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of the Prometheus metrics.")
+    metrics_port: int = Field(0, ge=-1, le=65535, description="Port of the metrics: 0 any free one, -1 none.")
+
+    # Kafka
+    bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, host:port parted by commas.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the brokers."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism."
+    )
+    kafka_username: str | None = Field(None, description="SASL user.")
+    kafka_password: SecretStr | None = Field(None, description="SASL password.")
+    kafka_ssl_ca: Path | None = Field(None, description="Certificates of the authorities to trust; else the system's.")
+    kafka_ssl_certificate: Path | None = Field(None, description="Our certificate, for mutual TLS.")
+    kafka_ssl_key: Path | None = Field(None, description="Its key.")
+    kafka_session_timeout_ms: int = Field(30_000, ge=6_000, description="A silent group member is dropped after this.")
+    kafka_replication_factor: int = Field(1, ge=1, description="Replicas of the topics that we create.")
+    partitions: int = Field(8, ge=1, le=1000, description="Partitions of the topics that we create.")
+
+    # Schema registry
+    schema_registry_url: str | None = Field(None, description="Schema registry; without one the committed ids serve.")
+    schema_registry_username: str | None = Field(None, description="User of the registry.")
+    schema_registry_password: SecretStr | None = Field(None, description="Password of the registry.")
+
+    # ClickHouse
+    clickhouse_url: str = Field("http://localhost:8123", description="ClickHouse's HTTP(S) address.")
+    clickhouse_username: str = Field("tradewind", description="ClickHouse user.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password.")
+    clickhouse_database: str = Field(
+        "tradewind", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of all tables and views."
+    )
+
+    # Local stack
+    stack_host: str = Field("127.0.0.1", description="Address that the local stack listens on.")
+    stack_kafka_port: int = Field(19092, ge=0, le=65535, description="Port of the local broker; taken or 0: a free one.")
+    stack_clickhouse_port: int = Field(18123, ge=0, le=65535, description="Port of the local ClickHouse, likewise.")
+    stack_registry_port: int = Field(18081, ge=0, le=65535, description="Port of the local registry, likewise.")
+
+    # Agents
+    worker_max_in_flight: int = Field(32, ge=1, le=4096, description="Events of one topic that a worker works on at once.")
+    listing_wait_s: float = Field(5.0, ge=0, description="How long a question waits for its listing, in seconds.")
+    retry_attempts: int = Field(8, ge=1, description="Tries of an event that meets passing errors.")
+    retry_first_s: float = Field(0.2, gt=0, description="First pause between tries, doubled each time, in seconds.")
+    retry_longest_s: float = Field(30.0, gt=0, description="Longest pause between tries, in seconds.")
+    dead_letter_share: float = Field(0.5, gt=0, le=1, description="Stop when more than this share are dead letters.")
+    dead_letter_window: int = Field(200, ge=10, description="The share is taken over so many messages of a partition.")
+    dead_letters_in_a_row: int = Field(100, ge=1, description="Stop after so many dead letters in a row.")
+
+    # Model
+    model: str | None = Field(None, description="GGUF file or safetensors folder; without one SmolLM2-135M-Instruct.")
+    model_format: Literal["auto", "fp32", "bf16", "int8"] = Field("auto", description="Numeric format of the weights.")
+    model_threads: int = Field(0, ge=0, description="Threads of the engine; 0 is one for each core.")
+    model_slots: int = Field(16, ge=1, le=512, description="Requests that the engine works on at once.")
+    model_queue: int = Field(1024, ge=1, description="Requests that may wait for the engine.")
+    model_cache_dir: Path | None = Field(None, description="Where a fetched checkpoint is kept; else the user's cache.")
+    model_deadline_s: float = Field(120.0, gt=0, description="A request that is not done by then fails, in seconds.")
+
+    # Sink
+    sink_batch_rows: int = Field(50_000, ge=1, description="Rows of one insert at most.")
+    sink_batch_s: float = Field(1.0, gt=0, description="A row waits at most so long for its insert, in seconds.")
+    sink_group: str = Field("tradewind-sink", min_length=1, description="Consumer group of the sink.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add the secret files and the running local stack below the environment."""
+        named = {**dotenv_settings(), **env_settings(), **init_settings()}
+        sources = [init_settings, env_settings, dotenv_settings]
+        if folder := named.get("secrets_dir"):
+            sources.append(SecretsSettingsSource(settings_cls, secrets_dir=folder))
+        data_dir = Path(named.get("data_dir") or cls.model_fields["data_dir"].default)
+        return (*sources, LocalStackSource(settings_cls, data_dir))
+
+    def kafka_client(self, **more: Any) -> dict[str, Any]:
+        """Settings of a confluent-kafka client; `more` is added in librdkafka's names."""
+        conf: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.kafka_security_protocol,
+        }
+        if self.kafka_security_protocol.startswith("SASL"):
+            conf["sasl.mechanism"] = self.kafka_sasl_mechanism
+            conf["sasl.username"] = self.kafka_username or ""
+            conf["sasl.password"] = self.kafka_password.get_secret_value() if self.kafka_password else ""
+        if self.kafka_security_protocol.endswith("SSL"):
+            for name, path in (
+                ("ssl.ca.location", self.kafka_ssl_ca),
+                ("ssl.certificate.location", self.kafka_ssl_certificate),
+                ("ssl.key.location", self.kafka_ssl_key),
+            ):
+                if path is not None:
+                    conf[name] = str(path)
+        return conf | more
+
+    def clickhouse_dsn(self) -> str:
+        """Address of the ClickHouse database with user and password, for `clickhouse_connect.get_client(dsn=...)`."""
+        scheme, _, rest = self.clickhouse_url.partition("://")
+        user, password = quote(self.clickhouse_username, safe=""), quote(self._clickhouse_password, safe="")
+        return f"{scheme}://{user}:{password}@{rest.rstrip('/')}/{self.clickhouse_database}"
+
+    @property
+    def _clickhouse_password(self) -> str:
+        return self.clickhouse_password.get_secret_value()
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, secrets included, for a child process of ours."""
+        values: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            values[f"TRADEWIND_{name.upper()}"] = str(plain)
+        return values
+
+
+class LocalStackSource(PydanticBaseSettingsSource):
+    """The endpoints that a running local stack has written into its data folder."""
+
+    def __init__(self, settings_cls: type[BaseSettings], data_dir: Path) -> None:
+        super().__init__(settings_cls)
+        self._file = data_dir / STACK_FILE
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: the file gives all its fields at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The endpoints; empty where no stack runs."""
+        try:
+            found = json.loads(self._file.read_text(encoding="utf-8"))
+            os.kill(int(found["pid"]), 0)
+        except (OSError, ValueError, KeyError):
+            return {}
+        names = {
+            "bootstrap_servers": "bootstrap_servers",
+            "schema_registry_url": "schema_registry_url",
+            "clickhouse_url": "clickhouse_url",
+            "clickhouse_user": "clickhouse_username",
+            "clickhouse_password": "clickhouse_password",
+            "clickhouse_database": "clickhouse_database",
+        }
+        return {ours: found[theirs] for theirs, ours in names.items() if theirs in found} | {
+            # The local broker waits half of the session timeout before it lets a group join.
+            "kafka_session_timeout_ms": 6_000
+        }
