@@ -23,8 +23,7 @@ class Topic:
         doc: what it is for.
         partitions: partition count; one worker or sink can work on each.
         retention_ms: how long Kafka keeps a message, in milliseconds.
-        cleanup: Kafka's cleanup.policy. The sources are not compacted: Faust's commit stalls at the holes that
-            compaction leaves in the offsets, and the answer agent's table has a changelog of its own.
+        cleanup: Kafka's cleanup.policy. A compacted topic keeps the last message of each key for ever.
         max_message_bytes: largest message that the topic takes, in bytes.
     """
 
@@ -53,7 +52,13 @@ class Topic:
 
 
 LISTINGS = Topic(
-    "listings.v1", "listing_id", "ListingPublished", "platform", "New and changed listings, as sellers write them."
+    "listings.v1",
+    "listing_id",
+    "ListingPublished",
+    "platform",
+    "New and changed listings, as sellers write them.",
+    # The answer agent reads it from the beginning to know the listings; a listing must not age out of it.
+    cleanup="compact",
 )
 QUESTIONS = Topic("questions.v1", "listing_id", "QuestionAsked", "platform", "Questions that buyers ask on a listing.")
 ORDERS = Topic("orders.v1", "order_id", "OrderEvent", "platform", "Order lines, as they are placed and move on.")

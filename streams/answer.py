@@ -8,9 +8,12 @@ from datetime import datetime
 
 from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy, answer
-from schemas.events import AnswerDrafted, QuestionAsked, derived_id
+from schemas.codec import Codec
+from schemas.events import AnswerDrafted, ListingPublished, QuestionAsked, derived_id
+from schemas.topics import LISTINGS
 from streams import metrics
 from streams.listing_book import ListingBook
+from streams.outlet import Inbound
 
 STAGE = "answer"
 
@@ -23,23 +26,28 @@ class Answer:
     """
 
     def __init__(
-        self, engine: Engine, book: ListingBook, policy: AnswerPolicy, clock: Callable[[], datetime], *, wait_s: float
+        self,
+        engine: Engine,
+        book: ListingBook,
+        codec: Codec,
+        policy: AnswerPolicy,
+        clock: Callable[[], datetime],
+        *,
+        wait_s: float,
     ) -> None:
         self._engine = engine
         self._book = book
+        self._codec = codec
         self._policy = policy
         self._clock = clock
         self._wait_s = wait_s
 
-    async def __call__(self, question: QuestionAsked) -> AnswerDrafted:
+    async def __call__(self, question: QuestionAsked, message: Inbound) -> AnswerDrafted:
         """The question's draft, with an id that is the same each time."""
         started = time.perf_counter()
-        listing = await self._book.find(question.listing_id, self._wait_s)
+        listing = await self._listing(question, message.partition)
         waited_s = time.perf_counter() - started
         metrics.QUESTION_WAIT_SECONDS.observe(waited_s)
-        if listing is not None and listing.merchant_id != question.merchant_id:
-            # One seller's facts are not read out to another's buyers.
-            listing = None
         return await answer(
             self._engine,
             question,
@@ -49,3 +57,14 @@ class Answer:
             waited_ms=waited_s * 1000,
             policy=self._policy,
         )
+
+    async def _listing(self, question: QuestionAsked, partition: int) -> ListingPublished | None:
+        found = await self._book.find(question.listing_id, partition, self._wait_s)
+        if found is None:
+            return None
+        listing = self._codec.decode_event(LISTINGS, found)
+        # A listing that does not decode is the enrich agent's dead letter; here it is as good as none. And one seller's
+        # facts are not read out to another's buyers.
+        if not isinstance(listing, ListingPublished) or listing.merchant_id != question.merchant_id:
+            return None
+        return listing

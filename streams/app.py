@@ -13,7 +13,6 @@ from tradewind.settings import Settings
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
 ENRICH_APP = "tradewind-enrich"
 ANSWER_APP = "tradewind-answer"
-BOOK_TABLE = "listings"
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
@@ -43,17 +42,11 @@ def make_app(name: str, settings: Settings) -> faust.App:
         topic_replication_factor=settings.kafka_replication_factor,
         # Topics are created from the catalogue before a worker starts (`tradewind topics create`).
         topic_disable_leader=True,
-        table_standby_replicas=0,
         stream_recovery_delay=0.0,
         datadir=str(settings.data_dir / "faust" / name),
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
-
-
-def changelog_topic(app_name: str, table: str) -> str:
-    """Name of a table's changelog topic, as Faust makes it."""
-    return f"{app_name}-{table}-changelog"
 
 
 def _credentials(settings: Settings) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime
 from model.protocol import Engine
 from model.tasks.describe import DescribePolicy, describe
 from schemas.events import ListingEnriched, ListingPublished, derived_id
+from streams.outlet import Inbound
 
 STAGE = "enrich"
 
@@ -20,7 +21,7 @@ class Enrich:
         self._policy = policy
         self._clock = clock
 
-    async def __call__(self, listing: ListingPublished) -> ListingEnriched:
+    async def __call__(self, listing: ListingPublished, message: Inbound) -> ListingEnriched:
         """The listing's copy, with an id that is the same each time."""
         return await describe(
             self._engine,

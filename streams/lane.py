@@ -30,8 +30,8 @@ log = structlog.get_logger("tradewind.streams")
 
 SourceT = TypeVar("SourceT", bound=Event)
 
-#: What an agent makes of an event: the event to send.
-Work = Callable[[SourceT], Awaitable[Event]]
+#: What an agent makes of an event and the message that it came in: the event to send.
+Work = Callable[[SourceT, Inbound], Awaitable[Event]]
 
 
 class Lane(Generic[SourceT]):
@@ -132,7 +132,7 @@ class Lane(Generic[SourceT]):
             return "dead_letter"
         source: Any = event
         try:
-            result, attempts = await self._retry(lambda: self._work(source))
+            result, attempts = await self._retry(lambda: self._work(source, message))
         except GaveUp as gave_up:
             await self._put_aside(
                 message, gave_up.error_class, gave_up.why, attempts=gave_up.attempts, merchant_id=source.merchant_id

@@ -1,94 +1,159 @@
-"""The listings that a question can find: a Faust table of the latest listing by id, and how to wait for one.
+"""The listings that a question can find: the latest of each, read from `listings.v1`, and how to wait for one.
 
-The table is fed from `listings.v1` in the answer agent's own consumer group, so that a backlog of copy to write never
-keeps a question from its listing. Both topics have the same keys, partitions and partitioner: whoever is assigned a
-partition of the questions has the same partition of the listings. The values are the framed messages as they came.
+Listings and questions have the same keys, partition count and partitioner, so a worker that is assigned a partition of
+the questions needs that partition of the listings and no other. The book reads them from their beginning (the topic is
+compacted, so that is each listing once and not its history), on a consumer without a group: a backlog of copy to write
+never keeps a question from its listing.
+
+This does what a Faust table would, without its recovery: with faust-streaming 0.15.3, after a rebalance that restored a
+table, the stream of one partition was not read any more in two of two trials (docs/decisions.md).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Sequence
+import threading
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from faust.types import EventT as FaustEvent
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from schemas.codec import Codec, Rejected
-from schemas.events import ListingPublished
+
 from schemas.topics import LISTINGS
 from streams import metrics
-from streams.retrying import Retrier
+
+log = structlog.get_logger("tradewind.streams")
+
+_POLL_S = 0.2
+_BATCH = 500
 
 
 class ListingBook:
-    """Latest listing by id, for the partitions of this worker.
+    """Latest listing message by key, for the partitions of this worker.
 
     Args:
-        table: the Faust table, bytes to bytes.
-        codec: decodes listings.
-        retry: for what may be away for a while.
+        client: settings of a confluent-kafka client.
     """
 
-    def __init__(self, table: Any, codec: Codec, retry: Retrier) -> None:
-        self._table = table
-        self._codec = codec
-        self._retry = retry
-        self._waiting: dict[bytes, set[asyncio.Future[None]]] = {}
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        self._client = client
+        self._entries: dict[int, dict[bytes, bytes]] = {}
+        self._complete: dict[int, asyncio.Event] = {}
+        self._waiting: dict[bytes, set[asyncio.Event]] = {}
+        self._wanted: frozenset[int] = frozenset()
+        self._changed = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def feed(self, batches: AsyncIterable[Sequence[FaustEvent]]) -> None:
-        """Keep the table up to date. A batch is acknowledged once its entries stand in the changelog.
+    def start(self) -> None:
+        """Begin to read, in a thread of its own. Called from the event loop that will ask."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._read, name="listing-book", daemon=True)
+        self._thread.start()
 
-        A listing that does not decode is left out here without a word: the enrich agent and the sink, who read the same
-        topic, make it a dead letter.
+    async def close(self) -> None:
+        """Stop reading."""
+        self._closing.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def assign(self, partitions: Collection[int]) -> None:
+        """Keep the listings of these partitions, read those that are new, forget the others."""
+        wanted = frozenset(partitions)
+        for partition in wanted - self._entries.keys():
+            self._entries[partition] = {}
+            self._complete[partition] = asyncio.Event()
+        for partition in self._entries.keys() - wanted:
+            del self._entries[partition], self._complete[partition]
+        self._wanted = wanted
+        self._changed.set()
+
+    async def find(self, listing_id: str, partition: int, wait_s: float) -> bytes | None:
+        """The listing's latest message, waited for up to that many seconds; None if it does not come.
+
+        The time that the book takes to read the partition for the first time does not count.
         """
-        async for batch in batches:
-            # In the order of the stream, so that the last of two versions stays; only their delivery is awaited at once.
-            sent = [await self._set(event) for event in batch]
-            await asyncio.gather(*filter(None, sent))
-            for event in batch:
-                event.ack()
-            metrics.LISTINGS_KNOWN.set(len(self._table))
-
-    async def find(self, listing_id: str, wait_s: float) -> ListingPublished | None:
-        """The listing, waited for up to that many seconds; None if it does not come."""
+        if partition not in self._entries:
+            return None  # taken away while the question was in hand; whoever has it now answers too
+        await self._complete[partition].wait()
         key = listing_id.encode()
-        deadline = asyncio.get_running_loop().time() + wait_s
-        while True:
-            arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(key, set()).add(arrived)
-            try:
-                found = self._table.get(key)
-                if found is not None:
-                    listing = self._codec.decode_event(LISTINGS, found)
-                    assert isinstance(listing, ListingPublished), "the table holds only what decodes"
-                    return listing
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
+        arrived = asyncio.Event()
+        waiting = self._waiting.setdefault(key, set())
+        waiting.add(arrived)
+        try:
+            found = self._entries.get(partition, {}).get(key)
+            if found is None and wait_s > 0:
+                try:
+                    await asyncio.wait_for(arrived.wait(), wait_s)
+                except asyncio.TimeoutError:
                     return None
-                await asyncio.wait({arrived}, timeout=left)
-            finally:
-                waiting = self._waiting[key]
-                waiting.discard(arrived)
-                if not waiting:
-                    del self._waiting[key]
+                found = self._entries.get(partition, {}).get(key)
+            return found
+        finally:
+            waiting.discard(arrived)
+            if not waiting:
+                self._waiting.pop(key, None)
 
-    async def _set(self, event: FaustEvent) -> Awaitable[Any] | None:
-        """Enter a listing; gives the delivery of its changelog entry, or None where there is nothing to enter."""
-        value = event.message.value
-        listing, _ = await self._retry(lambda: self._decode(value))
-        if isinstance(listing, Rejected):
-            return None
-        key = listing.listing_id.encode()
-        # What `table[key] = value` does, but for the future, which we want: Faust's own buffer can be lost in a crash
-        # after the source was acknowledged.
-        sent: Awaitable[Any] = self._table.send_changelog(event.message.partition, key, value)
-        self._table.data[key] = value
-        for waiting in self._waiting.get(key, ()):
-            if not waiting.done():
-                waiting.set_result(None)
-        return sent
+    def _read(self) -> None:
+        """The reading thread: follow the wanted partitions and hand batches to the event loop."""
+        assert self._loop is not None
+        consumer = Consumer(
+            {
+                **self._client,
+                # Required by the client; offsets are neither read nor committed.
+                "group.id": "tradewind-listing-book",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "log_level": 0,
+                "error_cb": lambda error: None,
+            }
+        )
+        following: frozenset[int] = frozenset()
+        try:
+            while not self._closing.is_set():
+                if self._changed.is_set():
+                    self._changed.clear()
+                    following = self._follow(consumer, following)
+                if not following:
+                    self._changed.wait(_POLL_S)
+                    continue
+                messages = consumer.consume(_BATCH, _POLL_S)
+                if messages:
+                    self._loop.call_soon_threadsafe(self._enter, messages)
+        finally:
+            consumer.close()
 
-    async def _decode(self, value: bytes | None) -> ListingPublished | Rejected:
-        event = self._codec.decode_event(LISTINGS, value)
-        assert isinstance(event, (ListingPublished, Rejected))
-        return event
+    def _follow(self, consumer: Consumer, before: frozenset[int]) -> frozenset[int]:
+        wanted = self._wanted
+        for partition in before - wanted:
+            consumer.incremental_unassign([TopicPartition(LISTINGS.name, partition)])
+        for partition in wanted - before:
+            consumer.incremental_assign([TopicPartition(LISTINGS.name, partition, OFFSET_BEGINNING)])
+        return wanted
+
+    def _enter(self, messages: list[Message]) -> None:
+        """Enter a batch, in the event loop, so that nobody sees it half done."""
+        for message in messages:
+            partition = message.partition()
+            entries = self._entries.get(-1 if partition is None else partition)
+            if partition is None or entries is None:
+                continue
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._complete[partition].set()
+                else:
+                    log.warning("listings can't be read for now", partition=partition, error=error.name())
+                continue
+            key, value = message.key(), message.value()
+            if not isinstance(key, bytes):
+                continue
+            if value is None:
+                entries.pop(key, None)
+                continue
+            entries[key] = value
+            for waiting in self._waiting.get(key, ()):
+                waiting.set()
+        metrics.LISTINGS_KNOWN.set(sum(map(len, self._entries.values())))

@@ -1,7 +1,6 @@
 """The topics in Kafka: created from the catalogue, and compared with it.
 
-Faust declares no source topics, and a table's changelog must have as many partitions as its source; so all of them are
-made here, before a worker starts.
+Faust declares no source topics and takes them as it finds them, so all are made here, before a worker starts.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.topics import CATALOGUE
-from streams.app import ANSWER_APP, BOOK_TABLE, changelog_topic
 from tradewind.settings import Settings
 
 TIMEOUT_S = 10.0
@@ -33,14 +31,8 @@ class TopicPlan:
 
 
 def plan(settings: Settings) -> list[TopicPlan]:
-    """Every topic that we need: the catalogue's, and the changelog of the answer agent's table."""
-    plans = [TopicPlan(topic.name, settings.partitions, topic.config()) for topic in CATALOGUE]
-    changelog = TopicPlan(
-        changelog_topic(ANSWER_APP, BOOK_TABLE),
-        settings.partitions,
-        {"cleanup.policy": "compact", "max.message.bytes": str(2 * 1024 * 1024)},
-    )
-    return [*plans, changelog]
+    """Every topic that we need."""
+    return [TopicPlan(topic.name, settings.partitions, topic.config()) for topic in CATALOGUE]
 
 
 def create(settings: Settings) -> list[str]:

@@ -22,7 +22,7 @@ from schemas.codec import Codec
 from schemas.topics import LISTINGS, QUESTIONS
 from streams import answer as answer_agent
 from streams import enrich as enrich_agent
-from streams.app import ANSWER_APP, BOOK_TABLE, ENRICH_APP, make_app
+from streams.app import ANSWER_APP, ENRICH_APP, make_app
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
 from streams.lane import Lane
 from streams.listing_book import ListingBook
@@ -75,9 +75,12 @@ class Worker:
             DeadLetterLimitReached, NotRegistered, EngineClosed, ...: why an agent could not go on.
         """
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        apps = [self._app(agent, failed) for agent in self._agents]
+        book = ListingBook(self._settings.kafka_client())
+        apps = [self._app(agent, failed, book) for agent in self._agents]
         try:
+            book.start()
             for app in apps:
+                app.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last level only
                 await app.start()
             log.info("worker started", agents=self._agents, kafka=self._settings.bootstrap_servers)
             await _first_of(stop.wait(), _never_ends(failed), *(_crash_of(app) for app in apps))
@@ -85,10 +88,11 @@ class Worker:
             log.info("worker stopping", agents=self._agents)
             for app in reversed(apps):
                 await app.stop()
+            await book.close()
             failed.cancel()
 
-    def _app(self, agent: str, failed: asyncio.Future[None]) -> faust.App:
-        return self._enrich_app(failed) if agent == enrich_agent.STAGE else self._answer_app(failed)
+    def _app(self, agent: str, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
+        return self._enrich_app(failed) if agent == enrich_agent.STAGE else self._answer_app(failed, book)
 
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
@@ -101,24 +105,17 @@ class Worker:
 
         return app
 
-    def _answer_app(self, failed: asyncio.Future[None]) -> faust.App:
+    def _answer_app(self, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
         settings = self._settings
         app = make_app(ANSWER_APP, settings)
-        table = app.Table(
-            BOOK_TABLE,
-            partitions=settings.partitions,
-            key_type=bytes,
-            value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
+        work = answer_agent.Answer(
+            self._engine, book, self._codec, AnswerPolicy(), self._clock, wait_s=settings.listing_wait_s
         )
-        book = ListingBook(table, self._codec, self._retrier("listings-table"))
-        work = answer_agent.Answer(self._engine, book, AnswerPolicy(), self._clock, wait_s=settings.listing_wait_s)
         lane = self._lane(app, answer_agent.STAGE, QUESTIONS, work)
 
-        @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name="listings-table")
-        async def listings_table(stream: Any) -> None:
-            await _reporting(failed, book.feed(stream.noack_take(500, within=0.02)))
+        @app.on_partitions_assigned.connect
+        async def follow(app: faust.App, assigned: Any, **_: Any) -> None:
+            book.assign([place.partition for place in assigned if place.topic == QUESTIONS.name])
 
         @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name=answer_agent.STAGE)
         async def answer(stream: Any) -> None:
