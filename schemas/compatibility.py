@@ -40,13 +40,12 @@ def incompatibilities(present: str, committed: Iterable[RegisteredSchema]) -> li
     reader = parse(present)
     found: list[Incompatibility] = []
     for version in committed:
-        result = ReaderWriterCompatibilityChecker().get_compatibility(reader, parse(version.schema))
+        checker: Any = ReaderWriterCompatibilityChecker
+        result = checker().get_compatibility(reader, parse(version.schema))
         if result.compatibility is not SchemaCompatibilityType.compatible:
-            places = sorted(result.locations) or ["/"]
-            found += [
-                Incompatibility(version.subject, version.version, place, why)
-                for place, why in zip(places, sorted(result.messages) or ["incompatible"])
-            ]
+            kinds = ", ".join(sorted(kind.name.replace("_", " ") for kind in result.incompatibilities))
+            why = f"{kinds}: {'; '.join(sorted(result.messages))}"
+            found.append(Incompatibility(version.subject, version.version, " ".join(sorted(result.locations)), why))
         before, after = (dict(_logical(json.loads(text))) for text in (version.schema, present))
         found += [
             Incompatibility(version.subject, version.version, path, f"was {before[path]}, is {after[path]}")
@@ -68,5 +67,9 @@ def _logical(schema: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(schema, dict) and schema["type"] in ("array", "map"):
         yield from _logical(schema.get("items", schema.get("values")), f"{path}/*")
     else:
-        terms = [str(schema[k]) for k in ("logicalType", "precision", "scale") if k in schema] if isinstance(schema, dict) else []
+        terms = (
+            [str(schema[k]) for k in ("logicalType", "precision", "scale") if k in schema]
+            if isinstance(schema, dict)
+            else []
+        )
         yield path, " ".join(terms) or "a plain value"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 EventT = TypeVar("EventT")
@@ -346,8 +346,8 @@ def from_avro(cls: type[EventT], datum: Mapping[str, Any]) -> EventT:
     return cls(**{name: _typed(hint, datum[name]) for name, hint in hints.items() if name in datum})
 
 
-@lru_cache(maxsize=None)
-def _hints(cls: type[Any]) -> dict[str, Any]:
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 

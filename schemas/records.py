@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -13,14 +13,14 @@ NAMESPACE = "tradewind.v1"
 _FOLDER = files("schemas") / "avro"
 
 
-@lru_cache(maxsize=None)
+@cache
 def record_names() -> tuple[str, ...]:
     """Names of all records, in alphabetical order."""
     names = (entry.name for entry in _FOLDER.iterdir())
     return tuple(sorted(name.removesuffix(".avsc") for name in names if name.endswith(".avsc")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema_text(record: str) -> str:
     """The record's schema as it stands in its file.
 
@@ -32,14 +32,14 @@ def schema_text(record: str) -> str:
     return (_FOLDER / f"{record}.avsc").read_text(encoding="utf-8")
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema_json(record: str) -> dict[str, Any]:
     """The record's schema as JSON, with our own field properties (`pattern`, `minimum`, ...) still in it."""
     schema: dict[str, Any] = json.loads(schema_text(record))
     return schema
 
 
-@lru_cache(maxsize=None)
+@cache
 def parsed_schema(record: str) -> Any:
     """The record's schema as fastavro's readers and writers take it."""
     return parse_schema(json.loads(schema_text(record)))

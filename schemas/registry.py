@@ -208,10 +208,10 @@ class ConfluentRegistry:
 
     def register(self, topic: Topic) -> int:
         """Register the topic's present schema under BACKWARD_TRANSITIVE and give its id."""
-        from confluent_kafka.schema_registry import Schema, ServerConfig
+        from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 
         try:
-            self._client.set_config(topic.subject, ServerConfig(compatibility="BACKWARD_TRANSITIVE"))
+            self._client.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE))
             return self._client.register_schema(topic.subject, Schema(schema_text(topic.record), "AVRO"))
         except Exception as error:
             raise self._named(error, None) from error

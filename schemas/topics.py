@@ -63,10 +63,18 @@ LISTINGS = Topic(
 QUESTIONS = Topic("questions.v1", "listing_id", "QuestionAsked", "platform", "Questions that buyers ask on a listing.")
 ORDERS = Topic("orders.v1", "order_id", "OrderEvent", "platform", "Order lines, as they are placed and move on.")
 LISTINGS_ENRICHED = Topic(
-    "listings-enriched.v1", "listing_id", "ListingEnriched", "enrich agent", "Copy for listings, with its route."
+    "listings-enriched.v1",
+    "listing_id",
+    "ListingEnriched",
+    "enrich agent",
+    "Copy for listings, with its route.",
 )
 ANSWERS_DRAFTED = Topic(
-    "answers-drafted.v1", "listing_id", "AnswerDrafted", "answer agent", "Drafted answers with evidence and route."
+    "answers-drafted.v1",
+    "listing_id",
+    "AnswerDrafted",
+    "answer agent",
+    "Drafted answers with evidence and route.",
 )
 ANSWERS_REVIEWED = Topic(
     "answers-reviewed.v1",

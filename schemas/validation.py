@@ -147,9 +147,9 @@ def _timestamp(_: Any, value: Any) -> datetime:
             raise wrong from error
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise wrong
-    value = value.astimezone(timezone.utc)
+    moment: datetime = value.astimezone(timezone.utc)
     # Avro keeps milliseconds; cut here so that what is sent equals what is read.
-    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _money(avro_type: Mapping[str, Any], value: Any) -> Decimal:
@@ -193,7 +193,7 @@ def _whole(bits: int) -> Callable[[Any, Any], int]:
 
 def _double(_: Any, value: Any) -> float:
     wrong = _Wrong("a number", "write it like 0.5")
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise wrong
     try:
         return float(value)
@@ -217,7 +217,9 @@ def _enum(avro_type: Mapping[str, Any], value: Any) -> str:
 def _map(avro_type: Mapping[str, Any], value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise _Wrong("names with their values", 'write it like {"material": "cotton"}')
-    return {_string(None, key): _inner(avro_type["values"], item, f".{_short(str(key))}") for key, item in value.items()}
+    return {
+        _string(None, key): _inner(avro_type["values"], item, f".{_short(str(key))}") for key, item in value.items()
+    }
 
 
 def _array(avro_type: Mapping[str, Any], value: Any) -> list[Any]:
@@ -284,9 +286,8 @@ def _limited(field: Mapping[str, Any], value: Any) -> Any:
         return None
     if "minimum" in field and value < field["minimum"]:
         raise _Wrong(f"at least {field['minimum']}", "check the sign")
-    if len_min := field.get("minLength"):
-        if len(value.strip()) < len_min:
-            raise _Wrong("text that is not empty", "fill it in")
+    if (len_min := field.get("minLength")) and len(value.strip()) < len_min:
+        raise _Wrong("text that is not empty", "fill it in")
     if (len_max := field.get("maxLength")) and len(value) > len_max:
         raise _Wrong(f"at most {len_max} characters", "shorten it")
     if (pattern := field.get("pattern")) and not re.fullmatch(pattern, value):

@@ -14,8 +14,7 @@ from schemas.topics import LISTINGS
 from streams import metrics
 from streams.listing_book import ListingBook
 from streams.outlet import Inbound
-
-STAGE = "answer"
+from streams.stages import ANSWER
 
 
 class Answer:
@@ -53,7 +52,7 @@ class Answer:
             question,
             listing,
             clock=self._clock,
-            event_id=derived_id(STAGE, question.event_id),
+            event_id=derived_id(ANSWER, question.event_id),
             waited_ms=waited_s * 1000,
             policy=self._policy,
         )

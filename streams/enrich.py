@@ -9,8 +9,7 @@ from model.protocol import Engine
 from model.tasks.describe import DescribePolicy, describe
 from schemas.events import ListingEnriched, ListingPublished, derived_id
 from streams.outlet import Inbound
-
-STAGE = "enrich"
+from streams.stages import ENRICH
 
 
 class Enrich:
@@ -27,6 +26,6 @@ class Enrich:
             self._engine,
             listing,
             clock=self._clock,
-            event_id=derived_id(STAGE, listing.event_id),
+            event_id=derived_id(ENRICH, listing.event_id),
             policy=self._policy,
         )

@@ -135,7 +135,11 @@ class Lane(Generic[SourceT]):
             result, attempts = await self._retry(lambda: self._work(source, message))
         except GaveUp as gave_up:
             await self._put_aside(
-                message, gave_up.error_class, gave_up.why, attempts=gave_up.attempts, merchant_id=source.merchant_id
+                message,
+                gave_up.error_class,
+                gave_up.why,
+                attempts=gave_up.attempts,
+                merchant_id=source.merchant_id,
             )
             return "dead_letter"
         if before is not None:
@@ -169,7 +173,12 @@ class Lane(Generic[SourceT]):
 
         async def send() -> None:
             await self._outlet.dead_letter(
-                message, stage=self.stage, error_class=error_class, why=why, attempts=attempts, merchant_id=merchant_id
+                message,
+                stage=self.stage,
+                error_class=error_class,
+                why=why,
+                attempts=attempts,
+                merchant_id=merchant_id,
             )
 
         await self._retry(send)

@@ -19,7 +19,6 @@ from typing import Any
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-
 from schemas.topics import LISTINGS
 from streams import metrics
 

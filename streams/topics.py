@@ -5,7 +5,6 @@ Faust declares no source topics and takes them as it finds them, so all are made
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
@@ -44,18 +43,22 @@ def create(settings: Settings) -> list[str]:
     there = existing(settings)
     missing = [wanted for wanted in plan(settings) if wanted.name not in there]
     admin = _admin(settings)
-    futures = admin.create_topics(
-        [
-            NewTopic(
-                wanted.name,
-                num_partitions=wanted.partitions,
-                replication_factor=settings.kafka_replication_factor,
-                config=wanted.config,
-            )
-            for wanted in missing
-        ],
-        request_timeout=TIMEOUT_S,
-    ) if missing else {}
+    futures = (
+        admin.create_topics(
+            [
+                NewTopic(
+                    wanted.name,
+                    num_partitions=wanted.partitions,
+                    replication_factor=settings.kafka_replication_factor,
+                    config=wanted.config,
+                )
+                for wanted in missing
+            ],
+            request_timeout=TIMEOUT_S,
+        )
+        if missing
+        else {}
+    )
     for name, future in futures.items():
         try:
             future.result()
@@ -98,8 +101,6 @@ def existing(settings: Settings) -> dict[str, int]:
             "check TRADEWIND_BOOTSTRAP_SERVERS, or start a local stack: tradewind up"
         ) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
-
-
 
 
 def _admin(settings: Settings) -> AdminClient:

@@ -1,8 +1,8 @@
 """Events in hand, and the order in which they may be acknowledged.
 
 Faust's committed offset can pass an event that is not acknowledged once later ones are (`Consumer._new_offset`,
-faust-streaming issue 606). So an event is acknowledged only when every earlier one of its partition is done: many can be
-worked on at once, which is what a batching engine wants, and a crash still finds each unfinished one uncommitted.
+faust-streaming issue 606). So an event is acknowledged only when every earlier one of its partition is done: many can
+be worked on at once, which is what a batching engine wants, and a crash still finds each unfinished one uncommitted.
 """
 
 from __future__ import annotations

@@ -20,19 +20,19 @@ from model.tasks.answer import AnswerPolicy
 from model.tasks.describe import DescribePolicy
 from schemas.codec import Codec
 from schemas.topics import LISTINGS, QUESTIONS
-from streams import answer as answer_agent
-from streams import enrich as enrich_agent
+from streams import metrics
+from streams.answer import Answer
 from streams.app import ANSWER_APP, ENRICH_APP, make_app
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
+from streams.enrich import Enrich
 from streams.lane import Lane
 from streams.listing_book import ListingBook
 from streams.outlet import Outlet
 from streams.retrying import Retrier
+from streams.stages import ANSWER, ENRICH, STAGES
 from tradewind.settings import Settings
 
 log = structlog.get_logger("tradewind.worker")
-
-AGENTS = (enrich_agent.STAGE, answer_agent.STAGE)
 
 
 def utc_now() -> datetime:
@@ -44,7 +44,7 @@ class Worker:
     """Runs agents until it is told to stop or can't go on.
 
     Args:
-        agents: names from `AGENTS`.
+        agents: names from `STAGES`.
         engine: what writes; the worker does not close it.
     """
 
@@ -58,9 +58,9 @@ class Worker:
         clock: Callable[[], datetime] = utc_now,
         random: Random | None = None,
     ) -> None:
-        unknown = sorted(set(agents) - set(AGENTS))
+        unknown = sorted(set(agents) - set(STAGES))
         if unknown or not agents:
-            raise ValueError(f"no agent named {', '.join(unknown) or '(none given)'}; there are {', '.join(AGENTS)}")
+            raise ValueError(f"no agent named {', '.join(unknown) or '(none given)'}; there are {', '.join(STAGES)}")
         self._settings = settings
         self._agents = tuple(agents)
         self._engine = engine
@@ -82,9 +82,11 @@ class Worker:
             for app in apps:
                 app.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last level only
                 await app.start()
+            metrics.READY.set(1)
             log.info("worker started", agents=self._agents, kafka=self._settings.bootstrap_servers)
             await _first_of(stop.wait(), _never_ends(failed), *(_crash_of(app) for app in apps))
         finally:
+            metrics.READY.set(0)
             log.info("worker stopping", agents=self._agents)
             for app in reversed(apps):
                 await app.stop()
@@ -92,14 +94,14 @@ class Worker:
             failed.cancel()
 
     def _app(self, agent: str, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
-        return self._enrich_app(failed) if agent == enrich_agent.STAGE else self._answer_app(failed, book)
+        return self._enrich_app(failed) if agent == ENRICH else self._answer_app(failed, book)
 
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
-        work = enrich_agent.Enrich(self._engine, DescribePolicy(), self._clock)
-        lane = self._lane(app, enrich_agent.STAGE, LISTINGS, work)
+        work = Enrich(self._engine, DescribePolicy(), self._clock)
+        lane = self._lane(app, ENRICH, LISTINGS, work)
 
-        @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name=enrich_agent.STAGE)
+        @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name=ENRICH)
         async def enrich(stream: Any) -> None:
             await _reporting(failed, lane.run(stream.noack().events()))
 
@@ -108,16 +110,14 @@ class Worker:
     def _answer_app(self, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
         settings = self._settings
         app = make_app(ANSWER_APP, settings)
-        work = answer_agent.Answer(
-            self._engine, book, self._codec, AnswerPolicy(), self._clock, wait_s=settings.listing_wait_s
-        )
-        lane = self._lane(app, answer_agent.STAGE, QUESTIONS, work)
+        work = Answer(self._engine, book, self._codec, AnswerPolicy(), self._clock, wait_s=settings.listing_wait_s)
+        lane = self._lane(app, ANSWER, QUESTIONS, work)
 
         @app.on_partitions_assigned.connect
         async def follow(app: faust.App, assigned: Any, **_: Any) -> None:
             book.assign([place.partition for place in assigned if place.topic == QUESTIONS.name])
 
-        @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name=answer_agent.STAGE)
+        @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name=ANSWER)
         async def answer(stream: Any) -> None:
             await _reporting(failed, lane.run(stream.noack().events()))
 

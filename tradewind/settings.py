@@ -71,12 +71,16 @@ class Settings(BaseSettings):
 
     # Local stack
     stack_host: str = Field("127.0.0.1", description="Address that the local stack listens on.")
-    stack_kafka_port: int = Field(19092, ge=0, le=65535, description="Port of the local broker; taken or 0: a free one.")
+    stack_kafka_port: int = Field(
+        19092, ge=0, le=65535, description="Port of the local broker; taken or 0: a free one."
+    )
     stack_clickhouse_port: int = Field(18123, ge=0, le=65535, description="Port of the local ClickHouse, likewise.")
     stack_registry_port: int = Field(18081, ge=0, le=65535, description="Port of the local registry, likewise.")
 
     # Agents
-    worker_max_in_flight: int = Field(32, ge=1, le=4096, description="Events of one topic that a worker works on at once.")
+    worker_max_in_flight: int = Field(
+        32, ge=1, le=4096, description="Events of one topic that a worker works on at once."
+    )
     listing_wait_s: float = Field(5.0, ge=0, description="How long a question waits for its listing, in seconds.")
     retry_attempts: int = Field(8, ge=1, description="Tries of an event that meets passing errors.")
     retry_first_s: float = Field(0.2, gt=0, description="First pause between tries, doubled each time, in seconds.")
@@ -88,9 +92,10 @@ class Settings(BaseSettings):
     # Model
     model: str | None = Field(None, description="GGUF file or safetensors folder; without one SmolLM2-135M-Instruct.")
     model_format: Literal["auto", "fp32", "bf16", "int8"] = Field("auto", description="Numeric format of the weights.")
+    model_device: str = Field("cpu", description="Where the model runs: cpu, cuda, cuda:1, ...")
     model_threads: int = Field(0, ge=0, description="Threads of the engine; 0 is one for each core.")
-    model_slots: int = Field(16, ge=1, le=512, description="Requests that the engine works on at once.")
-    model_queue: int = Field(1024, ge=1, description="Requests that may wait for the engine.")
+    model_slots: int = Field(32, ge=1, le=512, description="Requests that the engine works on at once.")
+    model_queue: int = Field(256, ge=1, description="Requests that may wait for the engine.")
     model_cache_dir: Path | None = Field(None, description="Where a fetched checkpoint is kept; else the user's cache.")
     model_deadline_s: float = Field(120.0, gt=0, description="A request that is not done by then fails, in seconds.")
 

@@ -1,0 +1,7 @@
+"""Names of the agents, free of what they import."""
+
+from __future__ import annotations
+
+ENRICH = "enrich"
+ANSWER = "answer"
+STAGES = (ENRICH, ANSWER)

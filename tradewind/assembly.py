@@ -1,0 +1,112 @@
+"""The parts, built from the settings. The one place that knows which class stands behind each seam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.codec import Codec
+from schemas.publisher import Publisher
+from schemas.registry import Registry, open_registry
+from tradewind.settings import Settings
+
+if TYPE_CHECKING:
+    from model.engine import LocalEngine
+    from tradewind.stack.local import Endpoints, StackConfig
+
+
+def make_registry(settings: Settings) -> Registry:
+    """The schema registry, or the committed ids where none is set."""
+    password = settings.schema_registry_password
+    return open_registry(
+        settings.schema_registry_url,
+        user=settings.schema_registry_username,
+        password=password.get_secret_value() if password else None,
+    )
+
+
+def make_codec(settings: Settings) -> Codec:
+    """A codec over the registry."""
+    return Codec(make_registry(settings))
+
+
+def make_publisher(settings: Settings, on_delivered: Callable[[str], None] | None = None) -> Publisher:
+    """A publisher to the brokers."""
+    return Publisher(settings.kafka_client(), make_codec(settings), on_delivered=on_delivered)
+
+
+def checkpoint_path(settings: Settings) -> Path:
+    """The checkpoint that the settings mean.
+
+    Raises:
+        CheckpointError: there is none; the message says how to get it.
+    """
+    from model.fetch import locate
+
+    return locate(settings.model, settings.model_cache_dir)
+
+
+def make_engine(settings: Settings) -> LocalEngine:
+    """The engine, loaded and warm. Takes seconds.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, broken, or of a kind that we don't run.
+    """
+    from model.engine import EngineSettings, open_engine
+
+    return open_engine(
+        checkpoint_path(settings),
+        EngineSettings(
+            number_format=settings.model_format,
+            device=settings.model_device,
+            threads=settings.model_threads or None,
+            slots=settings.model_slots,
+            queue_size=settings.model_queue,
+        ),
+    )
+
+
+def stack_config(settings: Settings) -> StackConfig:
+    """What the local stack runs on."""
+    from tradewind.stack.local import StackConfig
+
+    return StackConfig(
+        data_dir=settings.data_dir,
+        host=settings.stack_host,
+        kafka_port=settings.stack_kafka_port,
+        clickhouse_port=settings.stack_clickhouse_port,
+        registry_port=settings.stack_registry_port,
+        clickhouse_user=settings.clickhouse_username,
+        clickhouse_password=settings.clickhouse_password.get_secret_value() or None,
+        clickhouse_database=settings.clickhouse_database,
+    )
+
+
+def settings_for(settings: Settings, endpoints: Endpoints) -> Settings:
+    """The settings of whoever works on that local stack."""
+    return Settings(
+        **settings.model_dump(exclude=_ENDPOINT_FIELDS),
+        bootstrap_servers=endpoints.bootstrap_servers,
+        kafka_security_protocol="PLAINTEXT",
+        kafka_session_timeout_ms=6_000,
+        kafka_replication_factor=1,
+        schema_registry_url=endpoints.schema_registry_url,
+        clickhouse_url=endpoints.clickhouse_url,
+        clickhouse_username=endpoints.clickhouse_user,
+        clickhouse_password=endpoints.clickhouse_password,
+        clickhouse_database=endpoints.clickhouse_database,
+    )
+
+
+_ENDPOINT_FIELDS = {
+    "bootstrap_servers",
+    "kafka_security_protocol",
+    "kafka_session_timeout_ms",
+    "kafka_replication_factor",
+    "schema_registry_url",
+    "clickhouse_url",
+    "clickhouse_username",
+    "clickhouse_password",
+    "clickhouse_database",
+}

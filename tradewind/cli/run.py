@@ -1,0 +1,127 @@
+"""What runs: the demo, the local stack, and the processes one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    for command in (demo, up, status, worker, sink):
+        app.command()(command)
+
+
+def demo(
+    report: Path = typer.Option(Path("demo-report.json"), help="Where the figures go, as JSON."),
+    orders: int = typer.Option(20_000, min=1, help="Real order lines to replay."),
+    speed: Optional[float] = typer.Option(
+        None, min=0.001, help="Replay orders this many times faster than they happened; as fast as possible without."
+    ),
+    questions_per_s: float = typer.Option(4.0, min=0.1, help="Pace of the buyers' questions."),
+    timeout: float = typer.Option(420.0, min=10, help="Give up after so many seconds."),
+) -> None:
+    """Run the whole product on real input: listings, questions and orders in, copy, drafts and tables out.
+
+    Starts a local stack of its own in TRADEWIND_DATA_DIR/demo, and stops it at the end. Try it: tradewind demo
+    """
+    from tradewind.demo.run import DemoFailed, DemoPlan, run_demo
+
+    settings = load_settings()
+    plan = DemoPlan(report=report, orders=orders, speed=speed, questions_per_s=questions_per_s, timeout_s=timeout)
+    with _one_line_errors():
+        try:
+            complete = run_demo(settings, plan, out)
+        except DemoFailed as error:
+            fail(str(error))
+    if not complete:
+        fail(f"not everything arrived; {report} has the counts, {settings.data_dir}/demo/logs the reasons")
+
+
+def up(
+    no_worker: bool = typer.Option(False, "--no-worker", help="Without the agents and their model."),
+    no_sink: bool = typer.Option(False, "--no-sink", help="Without the sink to ClickHouse."),
+) -> None:
+    """Run a local stack: broker, ClickHouse, schema registry, worker and sink, until Ctrl-C.
+
+    Tables are kept in TRADEWIND_DATA_DIR; the broker keeps its topics in memory. While it runs, the other commands
+    use it without further settings. Try it: tradewind up
+    """
+    from tradewind.local_run import LocalRun
+    from tradewind.stack.local import StackError
+
+    settings = load_settings()
+    with _one_line_errors(), LocalRun(settings) as run:
+        run.start(worker=not no_worker, sink=not no_sink, tell=err.print)
+        endpoints = run.stack.endpoints
+        out.print(f"Kafka            {endpoints.bootstrap_servers}")
+        out.print(f"schema registry  {endpoints.schema_registry_url}")
+        out.print(f"ClickHouse       {endpoints.clickhouse_url}  database {endpoints.clickhouse_database}")
+        out.print(f"                 user {endpoints.clickhouse_user}, password in {settings.data_dir / 'stack.json'}")
+        out.print(f"logs             {run.stack.log_dir}")
+        out.print("Ctrl-C stops everything.")
+        if not run.stack.run_until_stopped():
+            raise StackError(f"a process is down for good; {run.stack.log_dir} says why")
+
+
+def status(as_json: bool = typer.Option(False, "--json", help="One JSON object.")) -> None:
+    """Show what is where: topics with their messages, groups with their lag, tables with their rows."""
+    from tradewind.status import gather, show
+
+    settings = load_settings()
+    with _one_line_errors():
+        found = gather(settings)
+    if as_json:
+        print_json(found)
+    else:
+        show(found, out)
+
+
+def worker(
+    agents: str = typer.Option("enrich,answer", help="Agents to run, parted by commas: enrich, answer."),
+) -> None:
+    """Run agents: listings and questions in, copy and drafts out, until Ctrl-C or SIGTERM.
+
+    Start as many as there are partitions; Kafka spreads the work. Try it: tradewind worker --agents answer
+    """
+    from streams.stages import STAGES
+
+    names = [name.strip() for name in agents.split(",") if name.strip()]
+    if not names or set(names) - set(STAGES):
+        fail(f"--agents {agents}: expected names out of {', '.join(STAGES)}", Exit.USAGE)
+    settings = load_settings()
+    from tradewind.processes import run_worker
+
+    with _one_line_errors():
+        run_worker(settings, names)
+
+
+def sink() -> None:
+    """Store all topics in ClickHouse, until Ctrl-C or SIGTERM. Applies pending migrations first."""
+    settings = load_settings()
+    from consumers.clickhouse.migrate import migrate
+    from tradewind.processes import run_sink_process
+
+    with _one_line_errors():
+        migrate(settings)
+        run_sink_process(settings)
+
+
+class _one_line_errors:
+    """Ends with one line and the right exit code for whatever a user can mend."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if error is None or not isinstance(error, Exception) or isinstance(error, (typer.Exit, typer.Abort)):
+            return
+        from tradewind.trouble import explain
+
+        told = explain(error)
+        if told is not None:
+            fail(told.message, told.code)

@@ -1,0 +1,56 @@
+"""The local stack with our own processes on it: topics made, tables migrated, worker and sink running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from tradewind.assembly import settings_for, stack_config
+from tradewind.settings import Settings
+from tradewind.stack.local import LocalStack
+
+
+class LocalRun:
+    """A local stack, and what we run on it. Use as a context manager: leaving it stops everything."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._given = settings
+        self.stack = LocalStack(stack_config(settings))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of whoever works on this stack."""
+        return settings_for(self._given, self.stack.endpoints)
+
+    def start(self, *, worker: bool, sink: bool, tell: Callable[[str], None]) -> None:
+        """Start everything, and return when all of it works.
+
+        Args:
+            tell: told of each step, for a person.
+
+        Raises:
+            StackError, TopicsError, CheckpointError, ClickHouseError, ...: what could not be started.
+        """
+        from consumers.clickhouse.migrate import migrate
+        from streams import topics
+        from tradewind.processes import sink_child, worker_child
+
+        tell("starting the broker, ClickHouse and the schema registry")
+        self.stack.start()
+        settings = self.settings
+        tell(f"topics: {len(topics.create(settings))} created")
+        tell(f"tables: {len(migrate(settings))} migrations applied")
+        children = []
+        if worker:
+            children.append(worker_child(settings, self.stack.log_dir))
+        if sink:
+            children.append(sink_child(settings, self.stack.log_dir))
+        if children:
+            tell(f"starting the {' and the '.join(spec.name for spec in children)}")
+            self.stack.add(*children)
+
+    def __enter__(self) -> LocalRun:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stack.stop()

@@ -1,0 +1,112 @@
+"""The long-running commands as child processes of a local stack, and as plain functions."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+from prometheus_client import start_http_server
+
+from tradewind.assembly import make_codec, make_engine, make_registry
+from tradewind.settings import Settings
+from tradewind.stack.ports import choose_port
+from tradewind.stack.supervisor import ProcessSpec, RestartPolicy
+
+log = structlog.get_logger("tradewind")
+
+#: The local stack starts its worker and sink again when they die, but not for ever.
+RESTART = RestartPolicy(attempts=5)
+
+
+def run_worker(settings: Settings, agents: Sequence[str]) -> None:
+    """Load the model and run the agents until SIGTERM or Ctrl-C.
+
+    Raises:
+        CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
+    """
+    from streams import metrics, topics
+    from streams.worker import Worker
+
+    topics.check(settings)
+    serve_metrics(settings)
+    engine = make_engine(settings)
+    metrics.MODEL_LOAD_SECONDS.set(engine.info.load_seconds)
+    metrics.MODEL_MEMORY_BYTES.set(engine.info.memory_mb * 2**20)
+    try:
+        worker = Worker(settings, agents, engine, make_codec(settings))
+        asyncio.run(_until_signal(worker.run))
+    finally:
+        engine.close()
+
+
+async def _until_signal(run: Callable[[asyncio.Event], object]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(stop)  # type: ignore[misc]
+
+
+def run_sink_process(settings: Settings) -> None:
+    """Store the topics in ClickHouse until SIGTERM or Ctrl-C."""
+    from consumers.clickhouse.sink import run_sink
+
+    serve_metrics(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_sink(settings, stop, registry=make_registry(settings))
+
+
+def serve_metrics(settings: Settings) -> None:
+    """Serve this process's Prometheus metrics, unless the settings say not to."""
+    if settings.metrics_port < 0:
+        return
+    port = choose_port(settings.metrics_port, settings.metrics_host)
+    start_http_server(port, settings.metrics_host)
+    log.info("metrics", url=f"http://{settings.metrics_host}:{port}/metrics")
+
+
+def child(name: str, arguments: Sequence[str], settings: Settings, log_dir: Path, ready_metric: str) -> ProcessSpec:
+    """A `tradewind` command as a supervised child. It is ready once its metric says so.
+
+    Args:
+        ready_metric: name of a gauge that is 1 when the child works.
+    """
+    port = choose_port(0, settings.metrics_host)
+    url = f"http://{settings.metrics_host}:{port}/metrics"
+    environment = settings.environment() | {"TRADEWIND_METRICS_PORT": str(port), "TRADEWIND_LOG_FORMAT": "json"}
+    return ProcessSpec(
+        name=name,
+        argv=(sys.executable, "-m", "tradewind", *arguments),
+        env=environment,
+        log=log_dir / f"{name}.log",
+        ready=lambda: None if _metric_is_set(url, ready_metric) else "its metrics",
+        ready_timeout_s=120.0,
+        stop_grace_s=20.0,
+        restart=RESTART,
+    )
+
+
+def worker_child(settings: Settings, log_dir: Path, name: str = "worker") -> ProcessSpec:
+    """A worker with all agents."""
+    return child(name, ["worker"], settings, log_dir, "tradewind_worker_ready")
+
+
+def sink_child(settings: Settings, log_dir: Path) -> ProcessSpec:
+    """The sink."""
+    return child("sink", ["sink"], settings, log_dir, "tradewind_sink_ready")
+
+
+def _metric_is_set(url: str, name: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own child's address
+            return f"\n{name} 1.0\n" in answer.read().decode()
+    except OSError:
+        return False

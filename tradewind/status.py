@@ -1,0 +1,83 @@
+"""What is where right now: messages and lag in Kafka, rows in ClickHouse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.table import Table
+
+from consumers.clickhouse.client import open_client
+from schemas.topics import CATALOGUE
+from streams.app import ANSWER_APP, ENRICH_APP
+from tradewind.settings import Settings
+
+_TIMEOUT_S = 5.0
+
+
+def gather(settings: Settings) -> dict[str, Any]:
+    """The state as plain values.
+
+    Raises:
+        KafkaException, ClickHouseError: one of them can't be asked.
+    """
+    client = settings.kafka_client(log_level=0, error_cb=lambda error: None)
+    consumer = Consumer({**client, "group.id": "tradewind-status", "enable.auto.commit": False})
+    try:
+        there = consumer.list_topics(timeout=_TIMEOUT_S).topics
+        ends = {
+            (topic.name, partition): consumer.get_watermark_offsets(
+                TopicPartition(topic.name, partition), timeout=_TIMEOUT_S
+            )
+            for topic in CATALOGUE
+            if topic.name in there
+            for partition in there[topic.name].partitions
+        }
+    finally:
+        consumer.close()
+    topics = {
+        topic.name: sum(high - low for (name, _), (low, high) in ends.items() if name == topic.name)
+        for topic in CATALOGUE
+        if topic.name in there
+    }
+    return {
+        "kafka": settings.bootstrap_servers,
+        "clickhouse": settings.clickhouse_url,
+        "messages": topics,
+        "lag": {group: _lag(client, group, ends) for group in (ENRICH_APP, ANSWER_APP, settings.sink_group)},
+        "tables": _tables(settings),
+    }
+
+
+def _lag(client: dict[str, Any], group: str, ends: dict[tuple[str, int], tuple[int, int]]) -> int | None:
+    """Messages that the group has not committed yet; None for a group that has committed nothing."""
+    future = AdminClient(client).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
+    committed = [place for place in future.result(timeout=_TIMEOUT_S).topic_partitions or () if place.offset >= 0]
+    if not committed:
+        return None
+    return sum(max(0, ends.get((place.topic, place.partition), (0, 0))[1] - place.offset) for place in committed)
+
+
+def _tables(settings: Settings) -> dict[str, int]:
+    rows = open_client(settings).query(
+        "SELECT name, total_rows FROM system.tables"
+        " WHERE database = currentDatabase() AND total_rows IS NOT NULL AND name NOT LIKE '\\_%' ORDER BY name"
+    )
+    return {name: count for name, count in rows.result_rows}
+
+
+def show(found: dict[str, Any], out: Console) -> None:
+    """The state as tables for a person."""
+    topics = Table("topic", "messages", title=f"Kafka at {found['kafka']}", title_justify="left")
+    for name, count in found["messages"].items():
+        topics.add_row(name, str(count))
+    groups = Table("consumer group", "lag", title="Lag", title_justify="left")
+    for name, lag in found["lag"].items():
+        groups.add_row(name, "nothing committed" if lag is None else str(lag))
+    tables = Table("table", "rows", title=f"ClickHouse at {found['clickhouse']}", title_justify="left")
+    for name, count in found["tables"].items():
+        tables.add_row(name, str(count))
+    for table in (topics, groups, tables):
+        out.print(table)

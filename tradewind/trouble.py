@@ -1,0 +1,54 @@
+"""Which errors a user can mend, in one line each, and the exit code that goes with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tradewind.cli.shared import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What to tell, and how to end."""
+
+    message: str
+    code: Exit
+
+
+def explain(error: Exception) -> Trouble | None:
+    """The line for an error that has a mend; None for a fault of ours, which deserves its traceback."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+    from confluent_kafka import KafkaException
+    from consumers.clickhouse.errors import SinkError
+
+    from model.provenance import CheckpointError
+    from schemas.publisher import DeliveryFailed
+    from schemas.registry import RegistryError, RegistryUnavailable
+    from streams.delivery import DeadLetterLimitReached
+    from streams.topics import TopicsError
+    from tradewind.stack.local import StackError
+
+    if isinstance(error, (TopicsError, RegistryUnavailable)):
+        return Trouble(str(error), Exit.UNREACHABLE)
+    if isinstance(error, CheckpointError):
+        return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)
+    if isinstance(error, OperationalError):
+        return Trouble(
+            f"no answer from ClickHouse ({_first_line(error)}); check TRADEWIND_CLICKHOUSE_URL, or: tradewind up",
+            Exit.UNREACHABLE,
+        )
+    if isinstance(error, KafkaException):
+        return Trouble(
+            f"Kafka: {error.args[0].str()}; check TRADEWIND_BOOTSTRAP_SERVERS and the TRADEWIND_KAFKA_* settings",
+            Exit.UNREACHABLE,
+        )
+    if isinstance(error, ClickHouseError):
+        return Trouble(f"ClickHouse: {_first_line(error)}", Exit.FAILED)
+    if isinstance(error, (DeadLetterLimitReached, DeliveryFailed, RegistryError, StackError, SinkError)):
+        return Trouble(str(error), Exit.FAILED)
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
