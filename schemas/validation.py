@@ -63,8 +63,10 @@ def validate(record: str, row: Mapping[str, Any]) -> dict[str, Any] | tuple[Prob
             datum[name] = _default(field)
             continue
         try:
-            if name not in row or (row[name] is None and not _optional(field["type"])):
+            if name not in row:
                 raise _Wrong(_describe(field), f"add the field {name}", value=_MISSING)
+            if row[name] is None and not _optional(field["type"]):
+                raise _Wrong(_describe(field), "fill it in")
             datum[name] = _limited(field, _convert(field["type"], row[name]))
         except _Wrong as wrong:
             value = row.get(name, _MISSING) if wrong.value is _HERE else wrong.value

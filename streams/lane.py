@@ -89,6 +89,8 @@ class Lane(Generic[SourceT]):
         async def read() -> None:
             async for event in events:
                 await places.acquire()
+                if failed.done():
+                    return
                 message = _inbound(event)
                 done = self._window.enter(message.topic, message.partition, event.ack)
                 task = asyncio.ensure_future(self._through(message, done))

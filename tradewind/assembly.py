@@ -53,9 +53,9 @@ def make_engine(settings: Settings) -> LocalEngine:
     Raises:
         CheckpointError: the checkpoint is missing, broken, or of a kind that we don't run.
     """
-    from model.engine import EngineSettings, open_engine
+    from model.engine import EngineSettings, LocalEngine
 
-    return open_engine(
+    return LocalEngine.open(
         checkpoint_path(settings),
         EngineSettings(
             number_format=settings.model_format,

