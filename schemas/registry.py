@@ -211,7 +211,9 @@ class ConfluentRegistry:
         from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 
         try:
-            self._client.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE))
+            self._client.set_config(
+                topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE)
+            )
             return self._client.register_schema(topic.subject, Schema(schema_text(topic.record), "AVRO"))
         except Exception as error:
             raise self._named(error, None) from error

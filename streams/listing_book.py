@@ -5,8 +5,8 @@ the questions needs that partition of the listings and no other. The book reads 
 compacted, so that is each listing once and not its history), on a consumer without a group: a backlog of copy to write
 never keeps a question from its listing.
 
-This does what a Faust table would, without its recovery: with faust-streaming 0.15.3, after a rebalance that restored a
-table, the stream of one partition was not read any more in two of two trials (docs/decisions.md).
+This does what a Faust table would, without its recovery: with faust-streaming 0.15.3 on the embedded broker, questions
+went missing after a rebalance that restored a table, in two of two trials (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -204,9 +204,9 @@ def _clock(skew_s: float | None) -> Finding:
     mend = "have both machines keep their time by NTP; delays and service levels are computed from it"
     if abs(skew_s) >= _SKEW_FAILED_S:
         return Finding("clock", "failed", detail, mend)
-    return (
-        Finding("clock", "warning", detail, mend) if abs(skew_s) >= _SKEW_WARNING_S else Finding("clock", "ok", detail)
-    )
+    if abs(skew_s) >= _SKEW_WARNING_S:
+        return Finding("clock", "warning", detail, mend)
+    return Finding("clock", "ok", f"agrees with ClickHouse's to {abs(skew_s):.1f} s")
 
 
 def check_model(settings: Settings) -> list[Finding]:

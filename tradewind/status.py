@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.table import Table
 
 from consumers.clickhouse.client import open_client
+from schemas.reader import partition_ends
 from schemas.topics import CATALOGUE
 from streams.app import ANSWER_APP, ENRICH_APP
 from tradewind.settings import Settings
@@ -23,25 +24,17 @@ def gather(settings: Settings) -> dict[str, Any]:
     Raises:
         KafkaException, ClickHouseError: one of them can't be asked.
     """
-    client = settings.kafka_client(log_level=0, error_cb=lambda error: None)
-    consumer = Consumer({**client, "group.id": "tradewind-status", "enable.auto.commit": False})
-    try:
-        there = consumer.list_topics(timeout=_TIMEOUT_S).topics
-        ends = {
-            (topic.name, partition): consumer.get_watermark_offsets(
-                TopicPartition(topic.name, partition), timeout=_TIMEOUT_S
-            )
-            for topic in CATALOGUE
-            if topic.name in there
-            for partition in there[topic.name].partitions
-        }
-    finally:
-        consumer.close()
-    topics = {
-        topic.name: sum(high - low for (name, _), (low, high) in ends.items() if name == topic.name)
+    client = settings.kafka_client()
+    there = AdminClient(client).list_topics(timeout=_TIMEOUT_S).topics
+    ends = {
+        (topic.name, partition): end
         for topic in CATALOGUE
         if topic.name in there
+        for partition, end in partition_ends(client, topic.name).items()
     }
+    topics: dict[str, int] = {}
+    for (name, _), (low, high) in ends.items():
+        topics[name] = topics.get(name, 0) + high - low
     return {
         "kafka": settings.bootstrap_servers,
         "clickhouse": settings.clickhouse_url,

@@ -56,11 +56,7 @@ def clickhouse(local_stack: LocalStack) -> ClickHouseEndpoint:
     """A real ClickHouse, with the stack's own database."""
     endpoints = local_stack.endpoints
     host, _, port = endpoints.clickhouse_url.removeprefix("http://").rpartition(":")
-    account = (
-        endpoints.clickhouse_user,
-        endpoints.clickhouse_password,
-        endpoints.clickhouse_database,
-    )
+    account = (endpoints.clickhouse_user, endpoints.clickhouse_password, endpoints.clickhouse_database)
     return ClickHouseEndpoint(host, int(port), *account)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer, TopicPartition
 
 from schemas.codec import Codec, Rejected
 from schemas.events import AnswerDrafted, DeadLetter, ListingEnriched
+from schemas.reader import read_all
 from schemas.topics import ANSWERS_DRAFTED, DEAD_LETTERS, LISTINGS_ENRICHED, Topic
 from tradewind.settings import Settings
 
@@ -71,31 +71,10 @@ def seen_twice(client: Client, table: str) -> int:
     return int(client.query(f"SELECT count() - uniqExact(event_id) FROM {table} FINAL").first_row[0])
 
 
-def read_topic(settings: Settings, codec: Codec, topic: Topic) -> list[Any]:
-    """Every message on the topic, from its beginning to its present end, as an event or as what is wrong with it."""
-    consumer = Consumer(settings.kafka_client(**{"group.id": "tradewind-demo", "enable.auto.commit": False}))
-    events: list[Any] = []
-    try:
-        places = []
-        for partition in consumer.list_topics(topic.name, timeout=10).topics[topic.name].partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=10)
-            if high > low:
-                places.append((TopicPartition(topic.name, partition, low), high - low))
-        consumer.assign([place for place, _ in places])
-        expected = sum(count for _, count in places)
-        while len(events) < expected:
-            for message in consumer.consume(500, timeout=10):
-                if message.error():
-                    continue
-                events.append(codec.decode_event(topic, message.value()))
-    finally:
-        consumer.close()
-    return events
-
-
 def read_readable(settings: Settings, codec: Codec, topic: Topic) -> list[Any]:
     """Every event on the topic that decodes."""
-    return [event for event in read_topic(settings, codec, topic) if not isinstance(event, Rejected)]
+    decoded = (codec.decode_event(topic, message.value()) for message in read_all(settings.kafka_client(), topic.name))
+    return [event for event in decoded if not isinstance(event, Rejected)]
 
 
 def count(settings: Settings, client: Client, codec: Codec, sent: Sent, seconds: float) -> Report:

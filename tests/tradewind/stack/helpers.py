@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -34,5 +35,5 @@ def run_script(script: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]
         text=True,
         cwd=cwd,
         start_new_session=True,
-        env={"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )

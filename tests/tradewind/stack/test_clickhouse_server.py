@@ -46,10 +46,7 @@ SCHEMA = fastavro.parse_schema(
         "fields": [
             {"name": "order_id", "type": "string"},
             {"name": "quantity", "type": "int"},
-            {
-                "name": "price",
-                "type": {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 2},
-            },
+            {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 2}},
             {"name": "note", "type": ["null", "string"]},
         ],
     }
@@ -60,12 +57,7 @@ def container(rows: int = ROWS, codec: str = "null", prefix: str = "o") -> bytes
     """An Avro object container of orders, one block for each record."""
     buffer = io.BytesIO()
     records = [
-        {
-            "order_id": f"{prefix}{n:06}",
-            "quantity": n % 5,
-            "price": Decimal(n) / 100,
-            "note": None if n % 2 else "ünï",
-        }
+        {"order_id": f"{prefix}{n:06}", "quantity": n % 5, "price": Decimal(n) / 100, "note": None if n % 2 else "ünï"}
         for n in range(rows)
     ]
     fastavro.writer(buffer, SCHEMA, records, codec=codec, sync_interval=1)
@@ -343,11 +335,7 @@ def test_an_inserts_settings_take_effect(orders: Client) -> None:
         orders.raw_insert("orders", insert_block=line, fmt="JSONEachRow", settings=strict)
     assert raised.value.code == 117
     orders.raw_insert("orders", insert_block=line, fmt="JSONEachRow", settings={"input_format_skip_unknown_fields": 1})
-    small = {
-        "max_insert_block_size": 500,
-        "min_insert_block_size_rows": 500,
-        "min_insert_block_size_bytes": 0,
-    }
+    small = {"max_insert_block_size": 500, "min_insert_block_size_rows": 500, "min_insert_block_size_bytes": 0}
     orders.raw_insert("orders", insert_block=AVRO, fmt="Avro", settings=small)
     assert count(orders) == ROWS + 1
     assert parts(orders) > 2
@@ -392,12 +380,7 @@ def test_a_body_that_is_not_in_its_coding_is_refused(database: ClickHouseEndpoin
         ("SELECT {x:UInt8}", {}, 456, 500),
         ("CREATE TABLE x (a Int8) ENGINE = Memory", {"readonly": "1"}, 164, 500),
         ("SELECT 1", {"compress": "1"}, 48, 501),
-        (
-            "SELECT sleepEachRow(1) FROM numbers(100)",
-            {"max_execution_time": "0.1", "max_block_size": "1"},
-            159,
-            408,
-        ),
+        ("SELECT sleepEachRow(1) FROM numbers(100)", {"max_execution_time": "0.1", "max_block_size": "1"}, 159, 408),
     ],
 )
 def test_errors_have_clickhouses_codes(

@@ -29,12 +29,7 @@ from tradewind.stack.clickhouse.sql import first_word, output_format, quote, spl
             "CSV",
             b"1",
         ),
-        (
-            b"INSERT INTO FUNCTION file('a.csv') FORMAT CSV\n1",
-            "INSERT INTO FUNCTION file('a.csv') ",
-            "CSV",
-            b"1",
-        ),
+        (b"INSERT INTO FUNCTION file('a.csv') FORMAT CSV\n1", "INSERT INTO FUNCTION file('a.csv') ", "CSV", b"1"),
         (b"INSERT INTO format FORMAT CSV\n1", "INSERT INTO format ", "CSV", b"1"),
         (b"INSERT INTO d.values VALUES (1)", "INSERT INTO d.values ", "Values", b" (1)"),
     ],
@@ -110,13 +105,7 @@ def test_the_output_format_is_that_of_the_last_clause(text: bytes, expected: str
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [
-        (b"  select 1", "SELECT"),
-        (b"/* a */ -- b\n((SELECT 1))", "SELECT"),
-        (b"", ""),
-        (b"'x'", ""),
-        (b"-- x", ""),
-    ],
+    [(b"  select 1", "SELECT"), (b"/* a */ -- b\n((SELECT 1))", "SELECT"), (b"", ""), (b"'x'", ""), (b"-- x", "")],
 )
 def test_the_first_word_stands_past_comments_and_brackets(text: bytes, word: str) -> None:
     assert first_word(text) == word

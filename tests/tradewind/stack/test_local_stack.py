@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,15 +13,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.tradewind.stack.helpers import alive, run_script, until
-from tradewind.stack.local import (
-    ENDPOINTS_FILE,
-    LOCK_FILE,
-    PASSWORD_FILE,
-    LocalStack,
-    StackConfig,
-    StackError,
-    read_endpoints,
-)
+from tradewind.stack.endpoints import ENDPOINTS_FILE, LOCK_FILE, read_endpoints
+from tradewind.stack.local import PASSWORD_FILE, LocalStack, StackConfig, StackError
 from tradewind.stack.ports import choose_port
 from tradewind.stack.supervisor import ChildExit, ProcessSpec
 
@@ -31,9 +25,15 @@ UP = """
 import sys
 from pathlib import Path
 from tradewind.stack.local import LocalStack, StackConfig
-with LocalStack(StackConfig(Path(sys.argv[1]))) as stack:
-    print(*stack.pids().values(), flush=True)
-    stack.run_until_stopped()
+from tradewind.stack.signals import signals_as_interrupts
+try:
+    with signals_as_interrupts():
+        print("starts", flush=True)
+        with LocalStack(StackConfig(Path(sys.argv[1]))) as stack:
+            print(*stack.pids().values(), flush=True)
+            stack.run_until_stopped()
+except KeyboardInterrupt:
+    pass
 """
 
 
@@ -130,6 +130,7 @@ def test_a_signal_stops_it_and_leaves_nothing_behind(tmp_path: Path, number: sig
     data = tmp_path / "data"
     with run_script(UP, str(data), cwd=tmp_path) as process:
         assert process.stdout is not None
+        assert process.stdout.readline() == "starts\n"
         pids = [int(pid) for pid in process.stdout.readline().split()]
         assert len(pids) == 3
         assert read_endpoints(data) is not None
@@ -140,11 +141,24 @@ def test_a_signal_stops_it_and_leaves_nothing_behind(tmp_path: Path, number: sig
     assert not (data / ENDPOINTS_FILE).exists()
 
 
+def test_a_signal_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with run_script(UP, str(data), cwd=tmp_path) as process:
+        until((data / LOCK_FILE).exists, "the lock")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not (data / LOCK_FILE).exists()
+    assert not (data / ENDPOINTS_FILE).exists()
+    in_use = subprocess.run(("ps", "-eo", "args"), capture_output=True, text=True, check=True).stdout
+    assert str(data) not in in_use
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
 def test_a_killed_stack_leaves_no_process_and_its_data_can_be_used_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with run_script(UP, str(data), cwd=tmp_path) as process:
         assert process.stdout is not None
+        assert process.stdout.readline() == "starts\n"
         pids = [int(pid) for pid in process.stdout.readline().split()]
         endpoints = read_endpoints(data)
         assert endpoints is not None

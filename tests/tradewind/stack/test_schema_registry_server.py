@@ -38,17 +38,7 @@ class Source:
                 "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "string", "default": ""}],
             }
         )
-        self.entries = [
-            Entry("r-value", 1, 1, old),
-            Entry("r-value", 2, 2, new),
-            Entry("s/t-value", 1, 1, old),
-        ]
-
-    def by_id(self, schema_id: int, /) -> str:
-        return next(entry.schema for entry in self.entries if entry.id == schema_id)
-
-    def latest(self, subject: str, /) -> Entry:
-        return self.versions(subject)[-1]
+        self.entries = [Entry("r-value", 1, 1, old), Entry("r-value", 2, 2, new), Entry("s/t-value", 1, 1, old)]
 
     def subjects(self) -> list[str]:
         return list(dict.fromkeys(entry.subject for entry in self.entries))
@@ -81,11 +71,7 @@ KNOWN_SUBJECT = {"subject": "r-value", "id": 2, "version": 2, "schema": NEW}
         ),
         ("/schemas/types", 200, ["AVRO"]),
         ("/mode", 200, {"mode": "READONLY"}),
-        (
-            "/",
-            200,
-            {"service": "schema registry, read only", "subjects": ["r-value", "s/t-value"], "kafka": "here"},
-        ),
+        ("/", 200, {"service": "schema registry, read only", "subjects": ["r-value", "s/t-value"], "kafka": "here"}),
         ("/schemas/ids/9", 404, {"error_code": 40403, "message": "Schema 9 not found"}),
         ("/subjects/x/versions", 404, {"error_code": 40401, "message": "Subject 'x' not found."}),
         ("/subjects/x/versions/latest", 404, {"error_code": 40401, "message": "Subject 'x' not found."}),
@@ -192,9 +178,7 @@ def test_confluents_serializers_work_without_registering(registry: SchemaRegistr
 
 
 @pytest.mark.integration
-def test_confluents_client_is_told_what_is_missing_and_what_is_refused(
-    registry: SchemaRegistryClient,
-) -> None:
+def test_confluents_client_is_told_what_is_missing_and_what_is_refused(registry: SchemaRegistryClient) -> None:
     with pytest.raises(SchemaRegistryError) as unknown:
         registry.get_schema(999_999)
     assert (unknown.value.http_status_code, unknown.value.error_code) == (404, 40403)

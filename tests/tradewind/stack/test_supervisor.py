@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tradewind.stack.helpers import alive, run_script, until
-from tradewind.stack.supervisor import (
-    NEVER,
-    ChildExit,
-    ProcessSpec,
-    RestartPolicy,
-    StartFailed,
-    Supervisor,
-    log_tail,
-)
+from tradewind.stack.supervisor import NEVER, ChildExit, ProcessSpec, RestartPolicy, StartFailed, Supervisor, log_tail
 
 pytestmark = pytest.mark.integration
 
@@ -101,13 +93,25 @@ def test_what_a_child_started_goes_with_it(spec: Callable[..., ProcessSpec], eve
     until(lambda: not alive(grandchild), "the grandchild's end")
 
 
+def test_what_a_dead_child_started_goes_too(spec: Callable[..., ProcessSpec], events: Path) -> None:
+    with Supervisor() as supervisor:
+        supervisor.start(spec("parent", PARENT, ready=lambda: None if lines(events) else "its child"))
+        os.kill(supervisor.pids()["parent"], signal.SIGKILL)
+        assert supervisor.wait(20)
+        grandchild = int(lines(events)[0])
+        until(lambda: not alive(grandchild), "the grandchild's end")
+
+
 def test_a_child_that_ends_too_early_fails_the_start_with_its_log(spec: Callable[..., ProcessSpec]) -> None:
     script = "import sys; print('no license to run'); sys.exit(3)"
-    with Supervisor() as supervisor:
+    exits: list[ChildExit] = []
+    with Supervisor(exits.append) as supervisor:
         supervisor.start(spec("before"))
         with pytest.raises(StartFailed, match=r"early ended before it was ready.*\n.*no license to run"):
             supervisor.start(spec("beside"), spec("early", script))
         assert list(supervisor.pids()) == ["before"]
+        assert not supervisor.wait(0.1)
+    assert exits == []  # the error has said it
 
 
 def test_a_child_that_does_not_get_ready_fails_the_start(spec: Callable[..., ProcessSpec]) -> None:
@@ -138,9 +142,7 @@ def test_a_child_that_dies_is_reported_and_stays_down(spec: Callable[..., Proces
     assert "running a" in exit_.log_tail
 
 
-def test_a_child_with_a_policy_is_restarted_until_its_attempts_are_spent(
-    spec: Callable[..., ProcessSpec],
-) -> None:
+def test_a_child_with_a_policy_is_restarted_until_its_attempts_are_spent(spec: Callable[..., ProcessSpec]) -> None:
     exits: list[ChildExit] = []
     with Supervisor(exits.append) as supervisor:
         supervisor.start(spec("a", restart=RestartPolicy(attempts=1, initial_s=0.0)))

@@ -1,0 +1,19 @@
+"""Kafka to ClickHouse, each event once.
+
+- `migrations/`, `migrate.py`: the tables and views as numbered SQL, applied once under a lock.
+- `tables.py`: which topic goes to which table, and which of its columns the sink writes.
+- `container.py`: framed messages as an Avro file that ClickHouse reads itself; nothing is decoded on the way.
+- `writers.py`: the schema behind an id, and what it takes to store its records.
+- `positions.py`: where to go on, read from the rows.
+- `batch.py`: what waits for the next insert, and when it is due.
+- `backoff.py`: how long to wait before the next try.
+- `insert.py`: one insert, its token, and what an error of ClickHouse means.
+- `reject.py`: messages that can't be stored, as dead letters.
+- `store.py`: one batch from messages to rows and dead letters.
+- `sink.py`: the consumer around all that. `run.py`: the sink, wired from the settings; the entry.
+- `metrics.py`: what it tells Prometheus.
+- `client.py`: the connection.
+
+Not here: what analysts ask (`docs/tables.md` has examples), and the decision whether an event is valid: the sink stores
+what a registered schema can read.
+"""

@@ -1,0 +1,33 @@
+"""The connection to ClickHouse."""
+
+from __future__ import annotations
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from tradewind.settings import Settings
+
+_CONNECT_TIMEOUT_S = 5
+_ANSWER_TIMEOUT_S = 60
+
+
+def open_client(settings: Settings, *, database: str | None = None) -> Client:
+    """A client that threads may share.
+
+    Args:
+        database: connect to this one instead of the settings' own.
+
+    Raises:
+        clickhouse_connect.driver.exceptions.OperationalError: no answer.
+        clickhouse_connect.driver.exceptions.DatabaseError: wrong user or password, or no such database.
+    """
+    dsn = settings.clickhouse_dsn()
+    if database is not None:
+        dsn = f"{dsn.rpartition('/')[0]}/{database}"
+    return clickhouse_connect.get_client(
+        dsn=dsn,
+        # A session takes one query at a time; the sink inserts into several tables at once.
+        autogenerate_session_id=False,
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        send_receive_timeout=_ANSWER_TIMEOUT_S,
+    )

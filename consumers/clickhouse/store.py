@@ -1,0 +1,237 @@
+"""One batch, from messages to rows and dead letters.
+
+The order matters. Progress is the highest offset among the rows, so whatever comes before a row in its partition
+must be safe before the row is stored: dead letters are confirmed first, then the rows go in with one insert, or,
+when ClickHouse refuses them, in parts from left to right.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import structlog
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+
+from consumers.clickhouse import metrics as m
+from consumers.clickhouse.backoff import Backoff
+from consumers.clickhouse.batch import Batch, Message
+from consumers.clickhouse.container import SYNC_BYTES, container
+from consumers.clickhouse.insert import Trouble, insert, name_of, token_of, trouble_of
+from consumers.clickhouse.metrics import SinkMetrics
+from consumers.clickhouse.positions import Log
+from consumers.clickhouse.reject import DeadLetterLimit, DeadLetterQueue, DeadLettersUndelivered, Refusal
+from consumers.clickhouse.tables import Table
+from consumers.clickhouse.writers import Writer, Writers
+from schemas.codec import HEADER, Codec, Rejected, unframe
+from schemas.registry import Registry, RegistryUnavailable
+from schemas.topics import DEAD_LETTERS
+
+log = structlog.get_logger(__name__)
+_ResultT = TypeVar("_ResultT")
+
+
+class TableNotReady(Exception):
+    """ClickHouse's tables, rights or settings are not as the sink needs them."""
+
+
+class Row(NamedTuple):
+    """A message whose framing is good and whose writer is known."""
+
+    message: Message
+    writer: Writer
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch."""
+
+    rows: int
+    refused: int
+
+
+class Store:
+    """Stores batches of one table, one at a time, and tries until it succeeds or is cancelled."""
+
+    def __init__(
+        self,
+        table: Table,
+        client: Client,
+        registry: Registry,
+        dead_letters: DeadLetterQueue,
+        *,
+        backoff: Backoff,
+        limit: DeadLetterLimit,
+        metrics: SinkMetrics,
+        rng: random.Random,
+    ) -> None:
+        self._table = table
+        self._client = client
+        self._codec = Codec(registry)
+        self._writers = Writers(table.topic, registry)
+        self._dead_letters = dead_letters
+        self._backoff = backoff
+        self._limit = limit
+        self._metrics = metrics
+        self._rng = rng
+
+    def store(self, batch: Batch, cancel: threading.Event) -> Stored:
+        """Store a batch.
+
+        Raises:
+            Cancelled: `cancel` was set while something was out of reach; a part from the left may be stored.
+            TableNotReady: a person must mend ClickHouse's setup.
+            TooManyDeadLetters: see `DeadLetterLimit`.
+        """
+        rows, refused = self._sort(batch.messages, cancel)
+        self._put_aside(refused, among=len(batch.messages), cancel=cancel)
+        refused_later = self._store_rows(batch.log, rows, cancel)
+        self._metrics.count(m.BATCHES, 1, self._table.name)
+        return Stored(rows=len(rows) - refused_later, refused=len(refused) + refused_later)
+
+    def _sort(self, messages: Sequence[Message], cancel: threading.Event) -> tuple[list[Row], list[Refusal]]:
+        """Messages that may become rows, and messages that can't."""
+        rows: list[Row] = []
+        refused: list[Refusal] = []
+        known: dict[bytes, Writer] = {}  # by the first bytes of a message
+        for message in messages:
+            value = message.value()
+            writer = known.get(value[: HEADER.size]) if value is not None else None
+            if writer is not None and value is not None:
+                rows.append(Row(message, writer, value[HEADER.size :]))
+                continue
+            framed = unframe(value)
+            if isinstance(framed, Rejected):
+                refused.append(Refusal(message, framed))
+                continue
+            schema_id, body = framed
+            found = self._persist(lambda schema_id=schema_id: self._writers.get(schema_id), cancel)  # type: ignore[misc]
+            if isinstance(found, Rejected):
+                refused.append(Refusal(message, found))
+                continue
+            known[HEADER.pack(0, schema_id)] = found
+            rows.append(Row(message, found, body))
+        return rows, refused
+
+    def _store_rows(self, of: Log, rows: Sequence[Row], cancel: threading.Event) -> int:
+        """Insert the rows; gives how many of them had to be refused."""
+        rows, refused = self._alike(rows)
+        self._put_aside(refused, among=len(rows) + len(refused), cancel=cancel)
+        if self._try_insert(of, rows, cancel):
+            return len(refused)
+        good, guilty = self._examine(rows)
+        self._put_aside(guilty, among=len(rows), cancel=cancel)
+        return len(refused) + len(guilty) + self._store_parts(of, good, cancel)
+
+    def _store_parts(self, of: Log, rows: Sequence[Row], cancel: threading.Event) -> int:
+        """Insert rows that all decode. What ClickHouse refuses even so is found by halving."""
+        if self._try_insert(of, rows, cancel):
+            return 0
+        if len(rows) == 1:
+            why = Rejected("RefusedByClickHouse", f"ClickHouse does not take it into {self._table.name}")
+            self._put_aside([Refusal(rows[0].message, why)], among=1, cancel=cancel)
+            return 1
+        middle = len(rows) // 2
+        return self._store_parts(of, rows[:middle], cancel) + self._store_parts(of, rows[middle:], cancel)
+
+    def _alike(self, rows: Sequence[Row]) -> tuple[list[Row], list[Refusal]]:
+        """The rows under one schema, for one file has one, and two inserts would not be stored as a whole.
+
+        Where all have one writer that ClickHouse can read, they stay as they are. Else those that were written under
+        another schema than ours are translated.
+        """
+        writers = {row.writer for row in rows}
+        if len(writers) <= 1 and all(writer.native for writer in writers):
+            return list(rows), []
+        ours = self._writers.ours
+        alike: list[Row] = []
+        refused: list[Refusal] = []
+        for row in rows:
+            body = row.body if row.writer is ours else self._writers.translate(row.writer, row.body)
+            if isinstance(body, Rejected):
+                refused.append(Refusal(row.message, body))
+            else:
+                alike.append(Row(row.message, ours, body))
+        self._metrics.count(m.TRANSLATED, sum(row.writer is not ours for row in rows), self._table.name)
+        return alike, refused
+
+    def _examine(self, rows: Sequence[Row]) -> tuple[list[Row], list[Refusal]]:
+        """Rows that decode, and rows that do not."""
+        good: list[Row] = []
+        guilty: list[Refusal] = []
+        for row in rows:
+            found = self._codec.decode(self._table.topic, row.message.value())
+            if isinstance(found, Rejected):
+                guilty.append(Refusal(row.message, found))
+            else:
+                good.append(row)
+        return good, guilty
+
+    def _try_insert(self, of: Log, rows: Sequence[Row], cancel: threading.Event) -> bool:
+        """Whether ClickHouse took the rows; it did not when it refused some of them."""
+        if not rows:
+            return True
+        places = [(row.message.partition() or 0, row.message.offset() or 0) for row in rows]
+        bodies = ((partition, offset, row.body) for (partition, offset), row in zip(places, rows, strict=True))
+        file = container(rows[0].writer.schema, of.identity, bodies, sync=secrets.token_bytes(SYNC_BYTES))
+        token = token_of(of, places)
+
+        def attempt() -> bool:
+            try:
+                insert(self._client, self._table, file, token)
+            except ClickHouseError as error:
+                trouble = trouble_of(error)
+                if trouble is Trouble.DATA:
+                    log.warning("insert_refused", table=self._table.name, rows=len(rows), error=name_of(error))
+                    return False
+                if trouble is Trouble.SETUP:
+                    raise TableNotReady(
+                        f"ClickHouse does not take inserts into {self._table.name}: {name_of(error)}; apply the "
+                        "migrations (tradewind db migrate) and check the user's rights"
+                    ) from error
+                raise
+            return True
+
+        taken = self._persist(attempt, cancel)
+        if taken:
+            self._limit.observe(self._table.name, 0, among=len(rows))
+            self._metrics.count(m.ROWS, len(rows), self._table.name)
+        return taken
+
+    def _put_aside(self, refused: Sequence[Refusal], *, among: int, cancel: threading.Event) -> None:
+        """Make dead letters of them, confirmed."""
+        if not refused:
+            return
+        self._limit.observe(self._table.name, len(refused), among)
+        for refusal in refused:
+            self._metrics.count(m.REJECTED, 1, self._table.name, refusal.why.error_class)
+            log.warning(
+                "message_refused",
+                topic=refusal.message.topic(),
+                partition=refusal.message.partition(),
+                offset=refusal.message.offset(),
+                error_class=refusal.why.error_class,
+                why=refusal.why.message,
+            )
+        if self._table.topic.record == DEAD_LETTERS.record:
+            # A dead letter of a dead letter would come back here, and again.
+            return
+        self._persist(lambda: self._dead_letters.put(refused), cancel)
+
+    def _persist(self, action: Callable[[], _ResultT], cancel: threading.Event) -> _ResultT:
+        """Do it until it meets no passing error."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return action()
+            except (ClickHouseError, RegistryUnavailable, DeadLettersUndelivered) as error:
+                self._metrics.count(m.RETRIES, 1, self._table.name)
+                log.warning("will_try_again", table=self._table.name, attempt=attempt, error=name_of(error))
+            self._backoff.wait(attempt, self._rng, cancel)

@@ -1,0 +1,91 @@
+"""Putting the original bytes back on their topic, once what was wrong has been mended.
+
+A header counts how often a message was put back. If it fails again, its new dead letter carries that count on, so the
+limit holds for the message however often it comes back here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from consumers.clickhouse.reject import REPLAYS_HEADER
+from schemas.events import DeadLetter, Event
+
+MAX_REPLAYS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a replay does.
+
+    Attributes:
+        again: letters whose message is put back.
+        refused: letters that are left alone, each with the reason.
+    """
+
+    again: tuple[DeadLetter, ...]
+    refused: tuple[tuple[DeadLetter, str], ...]
+
+
+class Outgoing(Protocol):
+    """What a replay asks of a publisher; `schemas.publisher.Publisher` has it."""
+
+    def publish_bytes(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: dict[str, bytes] | None = None
+    ) -> None:
+        """Queue a message as it is."""
+        ...
+
+    def publish(self, event: Event) -> None:
+        """Queue an event."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until everything queued is acknowledged.
+
+        Raises:
+            DeliveryFailed: some of it was not.
+        """
+        ...
+
+
+def plan(letters: Iterable[DeadLetter], limit: int = MAX_REPLAYS) -> Plan:
+    """Which of the letters may be put back."""
+    again, refused = [], []
+    for letter in letters:
+        if letter.replays >= limit:
+            refused.append((letter, f"it was put back {letter.replays} times already; mend it at its source"))
+        else:
+            again.append(letter)
+    return Plan(tuple(again), tuple(refused))
+
+
+def headers_of(letter: DeadLetter) -> dict[str, bytes]:
+    """The original headers with the count of this replay."""
+    return {**letter.source_headers, REPLAYS_HEADER: str(letter.replays + 1).encode()}
+
+
+def replay(publisher: Outgoing, letters: Sequence[DeadLetter], *, dry_run: bool = False) -> Plan:
+    """Put the messages of the letters back on their topics, and write down that it was done.
+
+    They are written down only after Kafka has confirmed all of them. So when it stops halfway, some may be put back
+    once more than their letter says; whoever reads them drops the copies by `event_id`.
+
+    Args:
+        dry_run: decide only.
+
+    Raises:
+        DeliveryFailed: Kafka did not confirm.
+    """
+    decided = plan(letters)
+    if dry_run or not decided.again:
+        return decided
+    for letter in decided.again:
+        publisher.publish_bytes(letter.source_topic, letter.source_key, letter.source_value, headers_of(letter))
+    publisher.flush()
+    for letter in decided.again:
+        publisher.publish(replace(letter, replays=letter.replays + 1))
+    publisher.flush()
+    return decided

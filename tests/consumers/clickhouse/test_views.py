@@ -1,0 +1,168 @@
+"""The analysts' views, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from consumers.clickhouse.container import container
+from consumers.clickhouse.insert import insert, token_of
+from consumers.clickhouse.positions import Log
+from schemas.codec import Rejected, unframe
+from schemas.events import (
+    AnswerDrafted,
+    AnswerRoute,
+    CopyRoute,
+    DeadLetter,
+    Event,
+    ListingEnriched,
+    ListingPublished,
+    Method,
+    OrderKind,
+    Provenance,
+)
+from schemas.records import schema_json
+from tests.consumers.events import AT, FULL, order
+from tests.consumers.harness import World
+
+pytestmark = pytest.mark.integration
+
+FULL_BY_TYPE: dict[str, Any] = {type(event).__name__: event for event in FULL}
+MINUTE = datetime(2026, 3, 1, 9, 30)
+
+
+def store(world: World, name: str, events: Sequence[Event], topic_id: str = "topic_1") -> None:
+    """Put events into a table, as the sink does, twice: the views must not see the second time."""
+    for attempt in (1, 2):
+        log = Log(name, f"{topic_id}_{attempt}")
+        rows = []
+        for number, event in enumerate(events):
+            framed = unframe(world.codec.encode_event(event))
+            assert not isinstance(framed, Rejected)
+            rows.append((0, number, framed[1]))
+        file = container(schema_json(type(events[0]).__name__), topic_id, rows, sync=bytes(16))
+        insert(world.client, world.tables[name], file, token_of(log, [row[:2] for row in rows]))
+
+
+def test_orders_by_merchant_minute(world: World) -> None:
+    line = {"merchant_id": "m", "order_id": "o-1"}
+    store(
+        world,
+        "orders",
+        [
+            order(1, **line, amount=Decimal("10.10"), quantity=2, discount=Decimal("0.90")),
+            order(2, **line, line=2, amount=Decimal("5.05")),
+            order(3, **line, amount=Decimal("10.10"), kind=OrderKind.CANCELLED),
+            order(4, merchant_id="m", order_id="o-2", amount=Decimal("1.00"), currency="USD"),
+            order(5, **line, amount=Decimal("3.33"), kind=OrderKind.REFUNDED, occurred_at=AT + timedelta(minutes=1)),
+            order(6, **line, kind=OrderKind.RETURNED, occurred_at=AT + timedelta(minutes=1)),
+        ],
+    )
+    zero = Decimal("0.00")
+    assert world.rows("SELECT * FROM orders_by_merchant_minute ORDER BY minute, currency") == [
+        ("m", MINUTE, "EUR", 1, 2, 3, Decimal("15.15"), Decimal("0.90"), 1, 0, zero),
+        ("m", MINUTE, "USD", 1, 1, 1, Decimal("1.00"), zero, 0, 0, zero),
+        ("m", MINUTE + timedelta(minutes=1), "EUR", 0, 0, 0, zero, zero, 0, 1, Decimal("3.33")),
+    ]
+
+
+def test_answer_routes(world: World) -> None:
+    drafted: AnswerDrafted = FULL_BY_TYPE["AnswerDrafted"]
+    routes = [(AnswerRoute.AUTO, "grounded", 0.9, 100), (AnswerRoute.AUTO, "grounded", 0.7, 300)]
+    routes += [(AnswerRoute.AUTO, "grounded", 0.8, 200), (AnswerRoute.HUMAN, "no_evidence", 0.0, 50)]
+    store(
+        world,
+        "answers_drafted",
+        [
+            replace(
+                drafted,
+                event_id=uuid.UUID(int=number),
+                route=route,
+                reason=reason,
+                confidence=confidence,
+                occurred_at=AT + timedelta(milliseconds=ms),
+            )
+            for number, (route, reason, confidence, ms) in enumerate(routes)
+        ],
+    )
+    auto, human = world.rows("SELECT * FROM answer_routes ORDER BY route")
+    assert auto[:6] == ("m-1", date(2026, 3, 1), "AUTO", "grounded", 3, 0.75)
+    assert auto[6:] == (pytest.approx(0.8), 200.0, 300.0)
+    assert human[2:] == ("HUMAN", "no_evidence", 1, 0.25, 0.0, 50.0, 50.0)
+
+
+def test_enrichment_coverage(world: World) -> None:
+    listing: ListingPublished = FULL_BY_TYPE["ListingPublished"]
+    copy: ListingEnriched = FULL_BY_TYPE["ListingEnriched"]
+
+    def seen(number: int, merchant: str) -> ListingPublished:
+        return replace(listing, event_id=uuid.UUID(int=number), listing_id=f"l-{number}", merchant_id=merchant)
+
+    def enriched(number: int, of: int, route: CopyRoute, method: Method, seconds: int = 0) -> ListingEnriched:
+        return replace(
+            copy,
+            event_id=uuid.UUID(int=number),
+            merchant_id="m",
+            listing_id=f"l-{of}",
+            route=route,
+            provenance=Provenance(method),
+            occurred_at=AT + timedelta(seconds=seconds),
+        )
+
+    store(world, "listings", [seen(1, "m"), seen(2, "m"), seen(3, "m"), seen(4, "m"), seen(5, "other")])
+    store(
+        world,
+        "listings_enriched",
+        [
+            enriched(11, 1, CopyRoute.PUBLISH, Method.MODEL),
+            enriched(12, 2, CopyRoute.REVIEW, Method.TEMPLATE),
+            enriched(13, 2, CopyRoute.PUBLISH, Method.MODEL, seconds=9),
+            enriched(14, 3, CopyRoute.REVIEW, Method.TEMPLATE),
+        ],
+    )
+    assert world.rows("SELECT * FROM enrichment_coverage ORDER BY merchant_id, route") == [
+        ("m", "PUBLISH", "MODEL", 4, 2, 0.5),
+        ("m", "REVIEW", "TEMPLATE", 4, 1, 0.25),
+        ("other", "", "", 1, 0, 0.0),
+    ]
+
+
+def test_pipeline_health(world: World) -> None:
+    letter: DeadLetter = FULL_BY_TYPE["DeadLetter"]
+    store(world, "orders", [order(1), order(2, occurred_at=AT + timedelta(days=1))])
+    store(world, "dead_letters", [replace(letter, source_topic="orders.v1")])
+    health = {
+        topic: rest
+        for topic, *rest in world.rows(
+            "SELECT topic, rows, last_event_at, seconds_since_insert BETWEEN 0 AND 600, dead_letters "
+            "FROM pipeline_health"
+        )
+    }
+    assert len(health) == 8
+    at = AT.replace(tzinfo=None)
+    assert health["orders.v1"] == [2, at + timedelta(days=1), 1, 1]
+    assert health["dead-letters.v1"] == [1, at, 1, 0]
+    assert health["listings.v1"] == [0, None, None, 0]
+
+
+def test_every_view_and_every_column_of_it_is_explained(world: World) -> None:
+    views = world.rows("SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine = 'View'")
+    assert {name for name, _ in views} == {
+        "orders_by_merchant_minute",
+        "answer_routes",
+        "enrichment_coverage",
+        "pipeline_health",
+    }
+    assert all(comment for _, comment in views)
+    names = ", ".join(f"'{name}'" for name, _ in views)
+    columns = world.rows(
+        "SELECT table, name FROM system.columns "
+        f"WHERE database = currentDatabase() AND table IN ({names}) AND comment = ''"
+    )
+    assert columns == []

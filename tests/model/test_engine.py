@@ -1,0 +1,436 @@
+"""The engine's promises, on a tiny random model: who is served when, what each gets, and that one can't harm another."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model.engine import EngineSettings, LocalEngine
+from model.loading import LoadedModel
+from model.protocol import (
+    ChatPrompt,
+    Completion,
+    EngineClosed,
+    EngineDeadline,
+    EngineOverloaded,
+    GenerationFailed,
+    GenerationRequest,
+    Priority,
+    PromptTooLong,
+    generate,
+)
+from model.provenance import CheckpointError
+
+SYSTEM = "You write listings for an online marketplace. Use only the facts that are given."
+PATIENCE_S = 60.0
+
+
+class Watched:
+    """A model that tells before each step what it is given, so that a test can hold it, count its work or break it."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.config, self.logits = inner, inner.config, inner.logits
+        self.before: Callable[[torch.Tensor], None] = lambda tokens: None
+
+    def __call__(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+        self.before(tokens)
+        return self.inner(tokens, *rest)
+
+
+class Gate:
+    """Holds the engine at its next step until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, tokens: torch.Tensor) -> None:
+        self.reached.set()
+        assert self.open.wait(PATIENCE_S)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def running(loaded: LoadedModel, clock: Callable[[], float] | None = None, **settings: Any) -> Iterator[Any]:
+    """An engine and the model that it watches."""
+    watched = Watched(loaded.model)
+    options = EngineSettings(**{"slots": 8, "answer_slots": 0, "positions": 256, "threads": 1} | settings)
+    engine = LocalEngine(lambda: replace(loaded, model=watched), options, **({"clock": clock} if clock else {}))
+    try:
+        yield engine, watched
+    finally:
+        watched.before = lambda tokens: None
+        engine.close()
+
+
+def request(user: str = "A steel bottle.", max_new_tokens: int = 12, **more: Any) -> GenerationRequest:
+    return GenerationRequest(ChatPrompt(SYSTEM, user), max_new_tokens, **more)
+
+
+def result(future: Future[Completion]) -> Completion:
+    return future.result(PATIENCE_S)
+
+
+def failure(future: Future[Completion]) -> BaseException | None:
+    return future.exception(PATIENCE_S)
+
+
+# ---- what a request gets
+
+
+def test_completion_tells_what_it_took(tiny: LoadedModel) -> None:
+    with running(tiny) as (engine, _):
+        done = result(engine.submit(request(max_new_tokens=9)))
+        assert done.finish_reason == "length"
+        assert done.prompt_tokens == len(tiny.chat.encode(request().prompt))
+        assert done.completion_tokens == len(done.token_logprobs) == 9
+        assert done.mean_logprob == pytest.approx(sum(done.token_logprobs) / 9)
+        assert all(logprob <= 0 for logprob in done.token_logprobs)
+        assert min(done.queued_ms, done.prefill_ms, done.decode_ms) >= 0
+        assert engine.load() == (0, 0)
+
+
+def test_greedy_tokens_are_those_of_a_plain_loop(tiny: LoadedModel) -> None:
+    ids = tiny.chat.encode(request().prompt)
+    logprobs = []
+    with torch.inference_mode():
+        for _ in range(10):
+            scores = tiny.model.logits(tiny.model(torch.tensor([ids]))[0, -1]).log_softmax(-1)
+            logprobs.append(float(scores.max()))
+            ids.append(int(scores.argmax()))
+    with running(tiny) as (engine, _):
+        done = result(engine.submit(request(max_new_tokens=10)))
+    assert done.text == tiny.tokenizer.decode(ids[-10:])
+    assert done.token_logprobs == pytest.approx(logprobs, abs=1e-4)
+
+
+def test_output_does_not_depend_on_who_shares_the_batch(tiny: LoadedModel) -> None:
+    requests = [request("bottle " * (1 + 3 * (n % 5)) + str(n), max_new_tokens=5 + 7 * (n % 4)) for n in range(20)]
+    with running(tiny, slots=1, prefixes=0) as (engine, _):
+        alone = [result(engine.submit(one)) for one in requests]
+    with running(tiny, slots=6) as (engine, _):
+        together = [result(future) for future in [engine.submit(one) for one in requests]]
+    for one, other in zip(alone, together, strict=True):
+        assert one.text == other.text
+        assert one.token_logprobs == pytest.approx(other.token_logprobs, abs=1e-4)
+
+
+def test_end_of_turn_is_not_part_of_the_text(tiny: LoadedModel) -> None:
+    with running(tiny) as (engine, _):
+        full = result(engine.submit(request(max_new_tokens=30)))
+    tokens = greedy_tokens(tiny, 30)
+    end = next(token for token in tokens[2:] if token not in tokens[:2])
+    with running(replace(tiny, end_tokens=frozenset({end}))) as (engine, _):
+        done = result(engine.submit(request(max_new_tokens=30)))
+    assert done.finish_reason == "stop"
+    assert done.completion_tokens == tokens.index(end) == len(done.token_logprobs)
+    assert full.text.startswith(done.text)
+
+
+def greedy_tokens(tiny: LoadedModel, count: int) -> list[int]:
+    ids = tiny.chat.encode(request().prompt)
+    start = len(ids)
+    with torch.inference_mode():
+        for _ in range(count):
+            ids.append(int(tiny.model.logits(tiny.model(torch.tensor([ids]))[0, -1]).argmax()))
+    return ids[start:]
+
+
+def test_text_ends_before_the_first_stop_string(tiny: LoadedModel) -> None:
+    with running(tiny) as (engine, _):
+        full = result(engine.submit(request(max_new_tokens=40)))
+        first, second = full.text[8:10], full.text[4:6]
+        done = result(engine.submit(request(max_new_tokens=40, stop=(first, "never to be seen", second))))
+    assert done.finish_reason == "stop"
+    assert done.text == full.text[: min(full.text.find(first), full.text.find(second))]
+    assert done.completion_tokens < full.completion_tokens
+
+
+def test_seeded_sampling_repeats_whoever_shares_the_batch(tiny: LoadedModel) -> None:
+    def sampled(seed: int | None) -> GenerationRequest:
+        return request(max_new_tokens=16, temperature=1.0, top_p=0.95, seed=seed)
+
+    with running(tiny) as (engine, _):
+        alone = result(engine.submit(sampled(7)))
+        crowd = [engine.submit(sampled(seed)) for seed in (1, 7, 2, 3)]
+        texts = [result(future).text for future in crowd]
+        unseeded = {result(engine.submit(sampled(None))).text for _ in range(3)}
+    assert texts[1] == alone.text
+    assert len(set(texts)) == 4
+    assert len(unseeded) > 1
+
+
+def test_shared_instructions_are_computed_once(tiny: LoadedModel) -> None:
+    with running(tiny, prefixes=0) as (engine, _):
+        expected = [result(engine.submit(request(user))).text for user in ("A lamp.", "A rope of 3 m.")]
+    with running(tiny) as (engine, watched):
+        widths: list[int] = []
+        watched.before = lambda tokens: widths.append(tokens.shape[1])
+        found = [result(engine.submit(request(user))) for user in ("A lamp.", "A rope of 3 m.")]
+    assert [done.text for done in found] == expected
+    prefills = [width for width in widths if width > 1]
+    assert prefills[0] == found[0].prompt_tokens
+    assert prefills[1] < found[1].prompt_tokens / 2
+
+
+def test_only_so_many_prefixes_are_kept(tiny: LoadedModel) -> None:
+    with running(tiny, prefixes=2) as (engine, _):
+        for number in range(5):
+            prompt = ChatPrompt(f"{number} {SYSTEM}", "A lamp.")
+            result(engine.submit(GenerationRequest(prompt, max_new_tokens=2)))
+        assert len(engine._prefixes) == 2
+
+
+# ---- who is served when
+
+
+def test_answers_overtake_descriptions(tiny: LoadedModel) -> None:
+    order: list[str] = []
+    with running(tiny, slots=1) as (engine, watched):
+        watched.before = gate = Gate()
+        futures = [engine.submit(request("first"))]
+        assert gate.reached.wait(PATIENCE_S)
+        for name, priority in (("d1", 1), ("d2", 1), ("a1", 0), ("a2", 0)):
+            futures.append(engine.submit(request(name, priority=Priority(priority))))
+            futures[-1].add_done_callback(lambda _, name=name: order.append(name))
+        gate.open.set()
+        for future in futures:
+            result(future)
+    assert order == ["a1", "a2", "d1", "d2"]
+
+
+def test_some_slots_are_kept_for_answers(tiny: LoadedModel) -> None:
+    widest: list[int] = []
+    with running(tiny, slots=4, answer_slots=1) as (engine, watched):
+        watched.before = gate = Gate()
+        first = engine.submit(request("first"))
+        assert gate.reached.wait(PATIENCE_S)
+        descriptions = [engine.submit(request(str(n))) for n in range(9)]
+        watched.before = lambda tokens: widest.append(tokens.shape[0])
+        gate.open.set()
+        for future in [first, *descriptions]:
+            result(future)
+    assert max(widest) == 3
+
+
+def test_full_queue_refuses_and_recovers(tiny: LoadedModel) -> None:
+    with running(tiny, slots=1, queue_size=2) as (engine, watched):
+        watched.before = gate = Gate()
+        first = engine.submit(request())
+        assert gate.reached.wait(PATIENCE_S)
+        waiting = [engine.submit(request(str(n))) for n in range(2)]
+        refused = failure(engine.submit(request()))
+        assert isinstance(refused, EngineOverloaded)
+        assert refused.transient
+        assert "2 requests wait" in str(refused)
+        gate.open.set()
+        assert all(result(future).text for future in [first, *waiting])
+        assert result(engine.submit(request())).text
+
+
+def test_deadline_counts_waiting_and_generating(tiny: LoadedModel) -> None:
+    clock = Clock()
+    with running(tiny, clock, slots=1) as (engine, watched):
+        watched.before = gate = Gate()
+        active = engine.submit(request(max_new_tokens=100, deadline_s=5.0))
+        assert gate.reached.wait(PATIENCE_S)
+        waiting = engine.submit(request("waiting", deadline_s=5.0))
+        patient = engine.submit(request("patient", deadline_s=5.1))
+        clock.now += 5.0
+        gate.open.set()
+        for future in (active, waiting):
+            error = failure(future)
+            assert isinstance(error, EngineDeadline)
+            assert error.transient
+        assert result(patient).text
+
+
+def test_cancel_frees_the_slot_and_the_place_in_the_queue(tiny: LoadedModel) -> None:
+    with running(tiny, slots=1, queue_size=1) as (engine, watched):
+        watched.before = gate = Gate()
+        active = engine.submit(request(max_new_tokens=200))
+        assert gate.reached.wait(PATIENCE_S)
+        waiting = engine.submit(request("waiting"))
+        assert waiting.cancel()
+        assert active.cancel()
+        steps: list[int] = []
+        watched.before = lambda tokens: steps.append(1)
+        gate.open.set()
+        deadline = threading.Event()
+        while engine.load() != (0, 0):
+            assert not deadline.wait(0.001)
+            assert len(steps) < 100, "a cancelled request is still generated"
+        assert result(engine.submit(request("next"))).text
+
+
+# ---- what goes wrong stays where it went wrong
+
+
+def test_poisoned_request_fails_alone(tiny: LoadedModel) -> None:
+    """A token whose embedding is not a number poisons its own keys and values, and nobody else's, not even later."""
+    poison = tiny.tokenizer.encode("Ω")[0]
+    requests = [request(f"lamp {n}", max_new_tokens=10 + n) for n in range(6)]
+    with running(tiny, slots=4) as (engine, _):
+        expected = [result(engine.submit(one)).text for one in requests]
+    tiny.model.embedding.weight[poison] = math.nan
+    with running(tiny, slots=4) as (engine, _):
+        futures = [engine.submit(one) for one in requests[:3]]
+        bad = [engine.submit(request("a long text with Ω in it, longer than the others are")) for _ in range(3)]
+        futures += [engine.submit(one) for one in requests[3:]]
+        for future in bad:
+            assert isinstance(failure(future), GenerationFailed)
+        assert [result(future).text for future in futures] == expected
+
+
+def test_poison_in_the_middle_of_a_generation_fails_alone(tiny: LoadedModel) -> None:
+    requests = [request(f"lamp {n}", max_new_tokens=14) for n in range(4)]
+    with running(tiny, slots=4) as (engine, _):
+        expected = [result(engine.submit(one)).text for one in requests]
+    inner = tiny.model.forward
+
+    def poisoned(tokens: torch.Tensor, cache: Any, lengths: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        hidden = inner(tokens, cache, lengths, slot)
+        if tokens.shape == (4, 1):  # once all four are under way, the second breaks, in its cache as well
+            cache.keys[:, 1], cache.values[:, 1], hidden[1] = math.nan, math.nan, math.nan
+        return hidden
+
+    tiny.model.forward = poisoned
+    with running(tiny, slots=4) as (engine, _):
+        futures = [engine.submit(one) for one in requests]
+        assert isinstance(failure(futures[1]), GenerationFailed)
+        del futures[1], expected[1]
+        assert [result(future).text for future in futures] == expected
+        assert torch.isfinite(engine._cache.keys).all()
+
+
+def test_prompt_that_does_not_fit_is_refused(tiny: LoadedModel) -> None:
+    with running(tiny, positions=64) as (engine, _):
+        error = failure(engine.submit(request("bottle " * 40)))
+        assert isinstance(error, PromptTooLong)
+        assert not error.transient
+        assert "64" in str(error)
+        assert "bottle" not in str(error)
+        short = GenerationRequest(ChatPrompt("", "lamp"), max_new_tokens=4)
+        assert result(engine.submit(short)).text
+        room = 64 - result(engine.submit(short)).prompt_tokens
+        assert result(engine.submit(replace(short, max_new_tokens=room))).completion_tokens == room
+        assert isinstance(failure(engine.submit(replace(short, max_new_tokens=room + 1))), PromptTooLong)
+
+
+def test_step_that_raises_fails_those_under_way_and_no_more(tiny: LoadedModel) -> None:
+    with running(tiny) as (engine, watched):
+
+        def broken(tokens: torch.Tensor) -> None:
+            if tokens.shape[1] == 1:
+                raise MemoryError("no room")
+
+        watched.before = broken
+        assert isinstance(failure(engine.submit(request())), GenerationFailed)
+        watched.before = lambda tokens: None
+        assert result(engine.submit(request())).text
+
+
+def test_close_ends_the_thread_and_fails_what_is_left(tiny: LoadedModel) -> None:
+    with running(tiny, slots=1) as (engine, watched):
+        watched.before = gate = Gate()
+        active = engine.submit(request(max_new_tokens=200))
+        assert gate.reached.wait(PATIENCE_S)
+        waiting = engine.submit(request())
+        closer = threading.Thread(target=engine.close)
+        closer.start()
+        while not engine._waiting.is_closed:
+            assert closer.is_alive()
+        gate.open.set()
+        closer.join(PATIENCE_S)
+        for future in (active, waiting, engine.submit(request())):
+            error = failure(future)
+            assert isinstance(error, EngineClosed)
+            assert error.transient
+        assert not engine._thread.is_alive()
+        engine.close()
+
+
+def test_bug_in_the_engine_is_told_to_all_who_wait(tiny: LoadedModel) -> None:
+    with running(tiny, slots=1) as (engine, watched):
+        watched.before = gate = Gate()
+        futures = [engine.submit(request(str(n))) for n in range(3)]
+        assert gate.reached.wait(PATIENCE_S)
+        engine._tokenizer = None
+        gate.open.set()
+        for future in futures:
+            error = failure(future)
+            assert isinstance(error, EngineClosed)
+            assert "AttributeError" in str(error)
+
+
+def test_checkpoint_that_can_not_be_loaded_is_told_at_once(tmp_path: Path) -> None:
+    threads = threading.active_count()
+    with pytest.raises(CheckpointError, match="missing"):
+        LocalEngine.open(tmp_path / "none.gguf")
+    assert threading.active_count() == threads
+
+
+# ---- beside an event loop
+
+
+async def test_event_loop_turns_while_the_engine_works(tiny: LoadedModel) -> None:
+    with running(tiny) as (engine, watched):
+        watched.before = gate = Gate()
+        pending = asyncio.create_task(generate(engine, request()))
+        turns = 0
+        while turns < 1000:  # were the loop blocked by the engine, which is held at the gate, this would never end
+            await asyncio.sleep(0)
+            turns += gate.reached.is_set()
+        assert not pending.done()
+        gate.open.set()
+        assert (await asyncio.wait_for(pending, PATIENCE_S)).text
+
+
+async def test_cancelled_task_cancels_its_request(tiny: LoadedModel) -> None:
+    with running(tiny, slots=1) as (engine, watched):
+        watched.before = gate = Gate()
+        pending = asyncio.create_task(generate(engine, request(max_new_tokens=200)))
+        while not gate.reached.is_set():
+            await asyncio.sleep(0)
+        pending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pending
+        gate.open.set()
+        assert (await asyncio.wait_for(generate(engine, request("next")), PATIENCE_S)).text
+
+
+# ---- the real thing
+
+
+@pytest.mark.model
+def test_default_checkpoint_answers() -> None:
+    from model.fetch import locate
+    from model.provenance import DEFAULT
+
+    engine = LocalEngine.open(locate(None), EngineSettings(slots=2, positions=128), sha256=DEFAULT.sha256)
+    try:
+        prompt = ChatPrompt("You are a helpful assistant.", "What is the capital of France?")
+        done = result(engine.submit(GenerationRequest(prompt, max_new_tokens=16)))
+        assert "Paris" in done.text
+        assert engine.info.parameters == 134_515_008
+        assert engine.info.checkpoint_sha256 == DEFAULT.sha256
+        assert engine.info.load_seconds > 0
+        assert engine.info.memory_mb > 100
+    finally:
+        engine.close()

@@ -1,0 +1,97 @@
+"""`tradewind topics`: the topics in Kafka."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from tradewind.cli.guard import one_line_errors
+from tradewind.cli.shared import Exit, fail, load_settings, out, print_json
+
+app = typer.Typer(no_args_is_help=True, help="Create the topics in Kafka, and compare them with the catalogue.")
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+@app.command()
+def create(as_json: bool = typer.Option(False, "--json", help="Names of the created topics, as JSON.")) -> None:
+    """Create the topics that Kafka lacks; those that are there stay as they are.
+
+    Try it: tradewind topics create
+    """
+    from streams.topics import create as create_topics
+    from tradewind.reach import topics_in_kafka
+
+    settings = load_settings()
+    with one_line_errors():
+        topics_in_kafka(settings)  # a no comes sooner this way
+        created = create_topics(settings)
+    if as_json:
+        print_json(created)
+    else:
+        out.print(f"created {', '.join(created)}" if created else "all topics are there already", soft_wrap=True)
+
+
+@app.command("list")
+def list_topics(as_json: bool = typer.Option(False, "--json", help="One JSON array.")) -> None:
+    """Show the catalogue of topics, and how many partitions Kafka has of each.
+
+    Try it: tradewind topics list
+    """
+    from streams.topics import TopicsError
+    from tradewind.reach import topics_in_kafka
+
+    settings = load_settings()
+    there: dict[str, int] | None = None
+    trouble = ""
+    try:
+        there = topics_in_kafka(settings)
+    except TopicsError as error:
+        trouble = str(error)  # the catalogue is worth showing without Kafka
+    rows = _rows(settings.partitions, there)
+    if as_json:
+        print_json(rows)
+    else:
+        _show(rows, asked=there is not None)
+    if trouble:
+        fail(trouble, Exit.UNREACHABLE)
+
+
+def _rows(partitions: int, there: dict[str, int] | None) -> list[dict[str, Any]]:
+    from schemas.topics import CATALOGUE
+
+    return [
+        {
+            "name": topic.name,
+            "partitions": partitions,
+            "partitions_in_kafka": None if there is None else there.get(topic.name, 0),
+            "retention_ms": topic.retention_ms,
+            "cleanup": topic.cleanup,
+            "record": topic.record,
+            "key": topic.key,
+            "written_by": topic.written_by,
+            "doc": topic.doc,
+        }
+        for topic in CATALOGUE
+    ]
+
+
+def _show(rows: list[dict[str, Any]], *, asked: bool) -> None:
+    from tradewind.cli.text import cell, new_table, print_table
+
+    table = new_table("topic", "in Kafka", "retention", "cleanup", "record", "key", "written by")
+    for row in rows:
+        retention = "for ever" if row["cleanup"] == "compact" else f"{row['retention_ms'] // _DAY_MS} days"
+        names = ("cleanup", "record", "key", "written_by")
+        table.add_row(row["name"], _in_kafka(row, asked), retention, *(cell(row[name]) for name in names))
+    print_table(table)
+
+
+def _in_kafka(row: dict[str, Any], asked: bool) -> str:
+    if not asked:
+        return "[dim]no answer[/]"
+    wanted, found = row["partitions"], row["partitions_in_kafka"]
+    if not found:
+        return f"[red]missing[/], wants {wanted} partitions"
+    return f"{found} partitions" if found == wanted else f"[red]{found} partitions[/], wants {wanted}"
