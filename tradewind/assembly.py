@@ -62,6 +62,7 @@ def make_engine(settings: Settings) -> LocalEngine:
             device=settings.model_device,
             threads=settings.model_threads or None,
             slots=settings.model_slots,
+            positions=settings.model_positions,
             queue_size=settings.model_queue,
         ),
     )

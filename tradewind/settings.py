@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     model_device: str = Field("cpu", description="Where the model runs: cpu, cuda, cuda:1, ...")
     model_threads: int = Field(0, ge=0, description="Threads of the engine; 0 is one for each core.")
     model_slots: int = Field(32, ge=1, le=512, description="Requests that the engine works on at once.")
+    model_positions: int = Field(1024, ge=64, description="Tokens that a request may have, prompt and text together.")
     model_queue: int = Field(256, ge=1, description="Requests that may wait for the engine.")
     model_cache_dir: Path | None = Field(None, description="Where a fetched checkpoint is kept; else the user's cache.")
     model_deadline_s: float = Field(120.0, gt=0, description="A request that is not done by then fails, in seconds.")
