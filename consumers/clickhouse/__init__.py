@@ -10,7 +10,8 @@
 - `insert.py`: one insert, its token, and what an error of ClickHouse means.
 - `reject.py`: messages that can't be stored, as dead letters.
 - `store.py`: one batch from messages to rows and dead letters.
-- `sink.py`: the consumer around all that. `run.py`: the sink, wired from the settings; the entry.
+- `loop.py`: the consumer around all that. `sink.py`: everything wired from the settings; the entry.
+- `errors.py`: why it stops.
 - `metrics.py`: what it tells Prometheus.
 - `client.py`: the connection.
 

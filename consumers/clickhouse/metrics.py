@@ -40,7 +40,9 @@ FRESHNESS = Metric(
     ("table",),
 )
 
-METRICS: tuple[Metric, ...] = (ROWS, BATCHES, INSERT_SECONDS, RETRIES, REJECTED, TRANSLATED, LAG, FRESHNESS)
+READY = Metric("tradewind_sink_ready", "gauge", "1 while the sink has its partitions and knows where to go on.")
+
+METRICS: tuple[Metric, ...] = (READY, ROWS, BATCHES, INSERT_SECONDS, RETRIES, REJECTED, TRANSLATED, LAG, FRESHNESS)
 
 
 class SinkMetrics:
@@ -59,7 +61,8 @@ class SinkMetrics:
 
     def gauge(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self._gauges[metric].labels(*labels).set(value)
+        gauge = self._gauges[metric]
+        (gauge.labels(*labels) if labels else gauge).set(value)
 
     def forget(self, metric: Metric) -> None:
         """Drop a gauge's values, such as the lag of partitions that went to another sink."""

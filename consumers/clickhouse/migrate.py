@@ -16,15 +16,12 @@ from importlib.resources import files
 from clickhouse_connect.driver.client import Client
 
 from consumers.clickhouse.client import open_client
+from consumers.clickhouse.errors import MigrationDrift
 from consumers.clickhouse.migration_lock import migration_lock
 from tradewind.settings import Settings
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _STATEMENT_END = re.compile(r";[ \t]*(?:\n|\Z)")
-
-
-class MigrationDrift(Exception):
-    """The database was migrated by other files than these."""
 
 
 @dataclass(frozen=True, slots=True)

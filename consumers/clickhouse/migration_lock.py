@@ -17,14 +17,12 @@ from contextlib import contextmanager
 
 from clickhouse_connect.driver.client import Client
 
+from consumers.clickhouse.errors import MigrationLocked
+
 _PREFIX = "_migration_lock_"
 _HOLD_S = 60
 _PATIENCE_S = 90.0
 _PAUSE_S = (0.1, 0.5)
-
-
-class MigrationLocked(Exception):
-    """Another migrator holds the lock."""
 
 
 @contextmanager

@@ -16,11 +16,9 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, TopicCollection, TopicPartition, Uuid
 from confluent_kafka.admin import AdminClient
 
+from consumers.clickhouse.errors import TopicsMissing
+
 _METADATA_TIMEOUT_S = 10.0
-
-
-class TopicsMissing(Exception):
-    """Topics that the sink reads do not exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 from consumers.clickhouse.batch import Message
+from consumers.clickhouse.errors import TooManyDeadLetters
 from schemas.codec import Rejected
 from schemas.events import DeadLetter, derived_id
 from schemas.publisher import DeliveryFailed, Publisher
@@ -21,10 +22,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 class DeadLettersUndelivered(Exception):
     """Kafka did not confirm dead letters; trying again may help."""
-
-
-class TooManyDeadLetters(Exception):
-    """So much can't be stored that the fault is rather ours than the messages'."""
 
 
 @dataclass(frozen=True, slots=True)

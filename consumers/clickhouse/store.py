@@ -22,6 +22,7 @@ from consumers.clickhouse import metrics as m
 from consumers.clickhouse.backoff import Backoff
 from consumers.clickhouse.batch import Batch, Message
 from consumers.clickhouse.container import SYNC_BYTES, container
+from consumers.clickhouse.errors import TableNotReady
 from consumers.clickhouse.insert import Trouble, insert, name_of, token_of, trouble_of
 from consumers.clickhouse.metrics import SinkMetrics
 from consumers.clickhouse.positions import Log
@@ -34,10 +35,6 @@ from schemas.topics import DEAD_LETTERS
 
 log = structlog.get_logger(__name__)
 _ResultT = TypeVar("_ResultT")
-
-
-class TableNotReady(Exception):
-    """ClickHouse's tables, rights or settings are not as the sink needs them."""
 
 
 class Row(NamedTuple):
@@ -192,8 +189,8 @@ class Store:
                     return False
                 if trouble is Trouble.SETUP:
                     raise TableNotReady(
-                        f"ClickHouse does not take inserts into {self._table.name}: {name_of(error)}; apply the "
-                        "migrations (tradewind db migrate) and check the user's rights"
+                        f"ClickHouse does not take inserts into {self._table.name}: {name_of(error)}; check "
+                        "the user's rights, and start the sink again, which applies the migrations (tradewind sink)"
                     ) from error
                 raise
             return True

@@ -9,7 +9,7 @@ import sys
 import threading
 from dataclasses import replace
 
-from consumers.clickhouse.run import run_sink
+from consumers.clickhouse.sink import run_sink
 from consumers.clickhouse.tables import TABLES
 from schemas.registry import CommittedRegistry
 from tradewind.settings import Settings

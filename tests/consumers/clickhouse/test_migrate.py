@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.clickhouse.migrate import Applied, Migration, MigrationDrift, migrations, pending, statements
+from consumers.clickhouse.errors import MigrationDrift
+from consumers.clickhouse.migrate import Applied, Migration, migrations, pending, statements
 
 ONE, TWO = Migration(1, "one", "SELECT 1;"), Migration(2, "two", "SELECT 2;")
 

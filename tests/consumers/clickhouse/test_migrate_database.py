@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from consumers.clickhouse.client import open_client
-from consumers.clickhouse.migrate import Migration, MigrationDrift, check, migrate, migrations
-from consumers.clickhouse.migration_lock import MigrationLocked, migration_lock
+from consumers.clickhouse.errors import MigrationDrift, MigrationLocked
+from consumers.clickhouse.migrate import Migration, check, migrate, migrations
+from consumers.clickhouse.migration_lock import migration_lock
 from tests.consumers.harness import settings_for
 from tests.support.stack import ClickHouseEndpoint
 from tradewind.settings import Settings

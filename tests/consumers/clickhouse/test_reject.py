@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from consumers.clickhouse.reject import DeadLetterLimit, Refusal, TooManyDeadLetters, dead_letter, replays_in
+from consumers.clickhouse.errors import TooManyDeadLetters
+from consumers.clickhouse.reject import DeadLetterLimit, Refusal, dead_letter, replays_in
 from schemas.codec import Rejected
 from schemas.events import derived_id
 from tests.consumers.messages import FakeMessage

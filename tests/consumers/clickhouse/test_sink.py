@@ -13,9 +13,9 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from consumers.clickhouse.container import container
+from consumers.clickhouse.errors import TableNotReady, TopicsMissing
 from consumers.clickhouse.insert import insert, token_of
-from consumers.clickhouse.positions import Log, TopicsMissing, logs_of, stored_offsets
-from consumers.clickhouse.store import TableNotReady
+from consumers.clickhouse.positions import Log, logs_of, stored_offsets
 from consumers.clickhouse.tables import TABLES
 from consumers.deadletters.browse import read_dead_letters
 from schemas.codec import Rejected, unframe
@@ -243,7 +243,7 @@ def test_a_missing_table_stops_the_sink_with_what_to_do(world: World) -> None:
         error = sinking.wait_for_error()
     assert isinstance(error, TableNotReady)
     assert "UNKNOWN_TABLE" in str(error)
-    assert "tradewind db migrate" in str(error)
+    assert "tradewind sink" in str(error)
 
 
 def test_a_missing_topic_stops_the_sink_with_what_to_do(world: World) -> None:

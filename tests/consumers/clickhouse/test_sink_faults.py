@@ -16,7 +16,7 @@ import structlog
 import urllib3
 from clickhouse_connect.driver.client import Client
 
-from consumers.clickhouse import run
+from consumers.clickhouse import sink
 from consumers.clickhouse.client import open_client
 from tests.consumers.events import order
 from tests.consumers.harness import DEADLINE_S, World, until, world_on
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 @contextmanager
 def sink_process(world: World, name: str, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
     """A sink of one table in a process of its own; killed at the end."""
-    chosen = world.settings.model_copy(update=settings)
+    chosen = world.settings.model_copy(update={"kafka_session_timeout_ms": 6000, **settings})
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.consumers.clickhouse.sink_process", f"{name}={world.topic(name)}"],
         env={**os.environ, **chosen.environment()},
@@ -144,7 +144,7 @@ def test_a_sink_that_starts_before_clickhouse_answers_waits_for_the_positions(
         server.kill()
         return client
 
-    monkeypatch.setattr(run, "open_client", open_and_lose)
+    monkeypatch.setattr(sink, "open_client", open_and_lose)
     with world_on(embedded_broker, server.endpoint, unique_name) as world:
         world.send_event("orders", order(1))
         world.flush()

@@ -11,13 +11,14 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from consumers.clickhouse import sink as module
+from consumers.clickhouse import loop as module
 from consumers.clickhouse.backoff import Backoff
 from consumers.clickhouse.batch import Batch, BatchPolicy
+from consumers.clickhouse.errors import LogGap, TableNotReady
+from consumers.clickhouse.loop import Sink
 from consumers.clickhouse.metrics import SinkMetrics
 from consumers.clickhouse.positions import Log
-from consumers.clickhouse.sink import LogGap, Sink
-from consumers.clickhouse.store import Stored, TableNotReady
+from consumers.clickhouse.store import Stored
 from consumers.clickhouse.tables import TABLES
 from tests.consumers.harness import until
 from tests.consumers.messages import FakeMessage
@@ -47,16 +48,26 @@ class ScriptedConsumer:
         self.resumed: list[str] = []
         self.committed: list[tuple[str, int]] = []
         self.closed = False
+        self.lose_next = False
+        self._joined = False
         self._on_assign: Any = None
+        self._on_lost: Any = None
 
-    def subscribe(self, topics: list[str], on_assign: Any, **_: Any) -> None:
-        self._on_assign = on_assign
+    def subscribe(self, topics: list[str], on_assign: Any, on_lost: Any, **_: Any) -> None:
+        self._on_assign, self._on_lost = on_assign, on_lost
 
     def consume(self, _number: int, _timeout: float) -> list[KafkaMessage]:
-        if self._on_assign is not None:
+        if not self._joined:
+            self._joined = True
             self._on_assign(self, [TopicPartition(topic, 0) for topic in (FAST, SLOW)])
-            self._on_assign = None
-        return self.to_give.popleft() if self.assigned and self.to_give else []
+            return []
+        if not self.assigned or not self.to_give:
+            return []
+        if self.lose_next:
+            # As when the group says so after some messages of the same call were taken from the queue.
+            self.lose_next, self._joined = False, False
+            self._on_lost(self, self.assigned)
+        return self.to_give.popleft()
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self.assigned = partitions
@@ -107,7 +118,7 @@ def known_positions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "stored_offsets", lambda *_: {0: 41})
 
 
-def sink_of(consumer: ScriptedConsumer, fast: GatedStore, slow: GatedStore) -> Sink:
+def sink_of(consumer: ScriptedConsumer, fast: GatedStore, slow: GatedStore, *, max_age_s: float = 0.0) -> Sink:
     stores: Any = {FAST: (TABLE[FAST], fast), SLOW: (TABLE[SLOW], slow)}
     anything: Any = None
     any_consumer: Any = consumer
@@ -116,7 +127,7 @@ def sink_of(consumer: ScriptedConsumer, fast: GatedStore, slow: GatedStore) -> S
         anything,
         anything,
         stores,
-        policy=BatchPolicy(max_rows=2, max_age_s=0.0),
+        policy=BatchPolicy(max_rows=2, max_age_s=max_age_s),
         backoff=Backoff(0.01, 0.01),
         metrics=SinkMetrics(CollectorRegistry()),
         rng=random.Random(1),
@@ -174,3 +185,23 @@ def test_partitions_start_after_the_stored_rows_and_a_slow_table_holds_up_no_oth
         stop.set()
         thread.join(60)
     assert fast.batches == slow.batches == [[42, 43], [44, 45]]
+
+
+def test_what_came_together_with_a_loss_is_not_stored_on_its_own() -> None:
+    """Message 42 is read, and lost with its partition; 43 comes with the news. Stored, it would hide that 42 is not."""
+    consumer, fast, stop = ScriptedConsumer(), GatedStore(), threading.Event()
+    first, second = KafkaMessage(topic=FAST, offset=42), KafkaMessage(topic=FAST, offset=43)
+    thread = threading.Thread(target=sink_of(consumer, fast, GatedStore(), max_age_s=3600.0).run, args=[stop])
+    thread.start()
+    try:
+        consumer.to_give.append([first])
+        until(lambda: not consumer.to_give, "the first message is taken")
+        consumer.lose_next = True
+        consumer.to_give.append([second])
+        until(lambda: not consumer.to_give, "the second one comes with the loss")
+        consumer.to_give.append([first, second])
+        until(lambda: bool(fast.batches), "both, once they are read again")
+    finally:
+        stop.set()
+        thread.join(60)
+    assert fast.batches == [[42, 43]]
