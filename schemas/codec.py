@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastavro import schemaless_reader, schemaless_writer
-from fastavro.schema import parse_schema
+from fastavro.schema import SchemaParseException, parse_schema
 
 from schemas.events import EVENT_TYPES, Event, from_avro, to_avro
 from schemas.records import parsed_schema
@@ -92,9 +92,12 @@ class Codec:
             writer = self._writer(schema_id)
         except UnknownSchemaId as error:
             return Rejected("UnknownSchemaId", str(error))
+        except (ValueError, SchemaParseException):
+            return Rejected("WrongRecord", f"schema {schema_id} is no Avro record; expected {topic.record}")
         reader = parsed_schema(topic.record)
-        if writer["name"] != reader["name"]:
-            return Rejected("WrongRecord", f"a {writer['name']} on {topic.name}; expected {reader['name']}")
+        if not isinstance(writer, dict) or writer.get("name") != reader["name"]:
+            name = writer.get("name") if isinstance(writer, dict) else writer
+            return Rejected("WrongRecord", f"a {name} on {topic.name}; expected {reader['name']}")
         source = io.BytesIO(body)
         try:
             # Types of fastavro do not know that a schema may be given for the reader alone.

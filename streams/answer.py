@@ -9,11 +9,11 @@ from datetime import datetime
 from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy, answer
 from schemas.codec import Codec
+from schemas.dead_letters import Inbound
 from schemas.events import AnswerDrafted, ListingPublished, QuestionAsked, derived_id
 from schemas.topics import LISTINGS
 from streams import metrics
 from streams.listing_book import ListingBook
-from streams.outlet import Inbound
 from streams.stages import ANSWER
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from model.protocol import Engine
 from model.tasks.describe import DescribePolicy, describe
+from schemas.dead_letters import Inbound
 from schemas.events import ListingEnriched, ListingPublished, derived_id
-from streams.outlet import Inbound
 from streams.stages import ENRICH
 
 

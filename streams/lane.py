@@ -18,11 +18,12 @@ import structlog
 from faust.types import EventT as FaustEvent
 
 from schemas.codec import Codec, Rejected
+from schemas.dead_letters import Inbound
 from schemas.events import Event
 from schemas.topics import Topic
 from streams import metrics
 from streams.delivery import DeadLetterMeter
-from streams.outlet import Inbound, Outlet
+from streams.outlet import Outlet
 from streams.retrying import GaveUp, Retrier
 from streams.window import AckWindow
 
@@ -226,7 +227,7 @@ def _inbound(event: FaustEvent) -> Inbound:
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
-        timestamp=message.timestamp,
+        timestamp_ms=None if message.timestamp is None else round(message.timestamp * 1000),
         key=message.key,
         value=message.value,
         headers={str(k): v for k, v in (dict(message.headers) if message.headers else {}).items()},

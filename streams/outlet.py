@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Protocol
 
 from schemas.codec import Codec
-from schemas.events import DeadLetter, Event, derived_id
+from schemas.dead_letters import Inbound, dead_letter
+from schemas.events import Event
 from schemas.topics import topic_of_record
-
-REPLAYS_HEADER = "tradewind-replays"
-
-
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """A Kafka message as it came."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: float
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, bytes]
 
 
 class Sender(Protocol):
@@ -52,28 +37,13 @@ class Outlet:
     ) -> None:
         """Put a message aside with its bytes."""
         await self.send(
-            DeadLetter(
-                # Whoever gives up on a message makes the same id, so that it counts once.
-                event_id=derived_id("dead-letter", message.topic, message.partition, message.offset),
-                occurred_at=self._clock(),
-                merchant_id=merchant_id,
-                source_topic=message.topic,
-                source_partition=message.partition,
-                source_offset=message.offset,
-                source_timestamp=datetime.fromtimestamp(message.timestamp, timezone.utc),
-                source_key=message.key,
-                source_value=message.value,
-                source_headers=message.headers,
+            dead_letter(
+                message,
                 stage=stage,
                 error_class=error_class,
-                message=why,
+                why=why,
+                now=self._clock(),
                 attempts=attempts,
-                replays=replays(message.headers),
+                merchant_id=merchant_id,
             )
         )
-
-
-def replays(headers: dict[str, bytes]) -> int:
-    """How often a message has been put back on its topic already."""
-    value = headers.get(REPLAYS_HEADER, b"0")
-    return int(value) if value.isdigit() and len(value) < 6 else 0

@@ -98,7 +98,7 @@ class Worker:
 
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
-        work = Enrich(self._engine, DescribePolicy(), self._clock)
+        work = Enrich(self._engine, DescribePolicy(deadline_s=self._settings.model_deadline_s), self._clock)
         lane = self._lane(app, ENRICH, LISTINGS, work)
 
         @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name=ENRICH)
@@ -110,7 +110,8 @@ class Worker:
     def _answer_app(self, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
         settings = self._settings
         app = make_app(ANSWER_APP, settings)
-        work = Answer(self._engine, book, self._codec, AnswerPolicy(), self._clock, wait_s=settings.listing_wait_s)
+        policy = AnswerPolicy(deadline_s=settings.model_deadline_s)
+        work = Answer(self._engine, book, self._codec, policy, self._clock, wait_s=settings.listing_wait_s)
         lane = self._lane(app, ANSWER, QUESTIONS, work)
 
         @app.on_partitions_assigned.connect

@@ -53,7 +53,7 @@ async def _until_signal(run: Callable[[asyncio.Event], object]) -> None:
     await run(stop)  # type: ignore[misc]
 
 
-def run_sink_process(settings: Settings) -> None:
+def run_sink_process(settings: Settings, *, accept_gap: bool = False) -> None:
     """Store the topics in ClickHouse until SIGTERM or Ctrl-C."""
     from consumers.clickhouse.sink import run_sink
 
@@ -61,7 +61,7 @@ def run_sink_process(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_sink(settings, stop, registry=make_registry(settings))
+    run_sink(settings, stop, registry=make_registry(settings), accept_gap=accept_gap)
 
 
 def serve_metrics(settings: Settings) -> None:

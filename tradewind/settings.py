@@ -98,7 +98,9 @@ class Settings(BaseSettings):
     model_positions: int = Field(1024, ge=64, description="Tokens that a request may have, prompt and text together.")
     model_queue: int = Field(256, ge=1, description="Requests that may wait for the engine.")
     model_cache_dir: Path | None = Field(None, description="Where a fetched checkpoint is kept; else the user's cache.")
-    model_deadline_s: float = Field(120.0, gt=0, description="A request that is not done by then fails, in seconds.")
+    model_deadline_s: float = Field(
+        300.0, gt=0, description="A request to the engine that is not done by then is tried again, in seconds."
+    )
 
     # Sink
     sink_batch_rows: int = Field(50_000, ge=1, description="Rows of one insert at most.")

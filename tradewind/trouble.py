@@ -19,8 +19,8 @@ def explain(error: Exception) -> Trouble | None:
     """The line for an error that has a mend; None for a fault of ours, which deserves its traceback."""
     from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
     from confluent_kafka import KafkaException
-    from consumers.clickhouse.errors import SinkError
 
+    from consumers.clickhouse.errors import SinkError
     from model.provenance import CheckpointError
     from schemas.publisher import DeliveryFailed
     from schemas.registry import RegistryError, RegistryUnavailable

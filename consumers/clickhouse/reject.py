@@ -5,19 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Protocol
 
 from consumers.clickhouse.batch import Message
 from consumers.clickhouse.errors import TooManyDeadLetters
 from schemas.codec import Rejected
-from schemas.events import DeadLetter, derived_id
+from schemas.dead_letters import Inbound, dead_letter
 from schemas.publisher import DeliveryFailed, Publisher
 
 STAGE = "sink"
-#: Header that counts how often a message was put back on its topic.
-REPLAYS_HEADER = "tradewind-replays"
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class DeadLettersUndelivered(Exception):
@@ -44,36 +41,18 @@ class DeadLetterQueue(Protocol):
         ...
 
 
-def dead_letter(refusal: Refusal, now: datetime) -> DeadLetter:
-    """The refused message as a dead letter.
-
-    Its id is that of the message's place alone, without the stage: an agent that refuses the same message makes the
-    same id, and one of the two stays.
-    """
-    message = refusal.message
-    place = (message.topic() or "", message.partition() or 0, message.offset() or 0)
-    headers = {name: _as_bytes(value) for name, value in dict(message.headers() or ()).items()}
+def inbound(message: Message) -> Inbound:
+    """The client's message as a plain value."""
     kind, milliseconds = message.timestamp()
-    return DeadLetter(
-        event_id=derived_id("dead-letter", *place),
-        occurred_at=now,
-        source_topic=place[0],
-        source_partition=place[1],
-        source_offset=place[2],
-        source_timestamp=_EPOCH + timedelta(milliseconds=milliseconds) if kind else None,
-        source_key=message.key(),
-        source_value=message.value(),
-        source_headers=headers,
-        stage=STAGE,
-        error_class=refusal.why.error_class,
-        message=refusal.why.message,
-        replays=replays_in(headers.get(REPLAYS_HEADER)),
+    return Inbound(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp_ms=milliseconds if kind else None,
+        key=message.key(),
+        value=message.value(),
+        headers={name: _as_bytes(value) for name, value in dict(message.headers() or ()).items()},
     )
-
-
-def replays_in(header: bytes | None) -> int:
-    """The count in a replay header; zero where it is absent or no number."""
-    return int(header) if header is not None and header.isdigit() and len(header) < 10 else 0
 
 
 def _as_bytes(value: str | bytes | None) -> bytes:
@@ -93,7 +72,15 @@ class PublishedDeadLetters:
         """Publish them and wait for Kafka's confirmation."""
         with self._lock:
             for refusal in refusals:
-                self._publisher.publish(dead_letter(refusal, self._clock()))
+                self._publisher.publish(
+                    dead_letter(
+                        inbound(refusal.message),
+                        stage=STAGE,
+                        error_class=refusal.why.error_class,
+                        why=refusal.why.message,
+                        now=self._clock(),
+                    )
+                )
             try:
                 self._publisher.flush()
             except DeliveryFailed as error:

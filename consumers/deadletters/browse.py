@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
-
-from schemas.codec import Codec, Rejected
+from schemas.codec import Codec
 from schemas.events import DeadLetter
+from schemas.reader import read_all
 from schemas.topics import DEAD_LETTERS
 from tradewind.settings import Settings
-
-_ANSWER_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,38 +92,7 @@ def read_dead_letters(settings: Settings, codec: Codec) -> Iterator[DeadLetter]:
     Raises:
         KafkaException: Kafka can't be reached, has no such topic, or stopped answering.
     """
-    consumer = Consumer(
-        settings.kafka_client(
-            **{
-                "group.id": "tradewind-deadletters",  # a name is a must; nothing is committed under it
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "fetch.message.max.bytes": DEAD_LETTERS.max_message_bytes,
-            }
-        )
-    )
-    try:
-        topic = consumer.list_topics(DEAD_LETTERS.name, timeout=_ANSWER_TIMEOUT_S).topics[DEAD_LETTERS.name]
-        if topic.error is not None:
-            raise KafkaException(topic.error)
-        open_ends = set(topic.partitions)
-        consumer.assign([TopicPartition(DEAD_LETTERS.name, number, OFFSET_BEGINNING) for number in open_ends])
-        give_up = time.monotonic() + _ANSWER_TIMEOUT_S
-        while open_ends:
-            message = consumer.poll(0.1)
-            if message is None:
-                if time.monotonic() > give_up:
-                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-                continue
-            give_up = time.monotonic() + _ANSWER_TIMEOUT_S
-            error = message.error()
-            if error is None:
-                letter = codec.decode_event(DEAD_LETTERS, message.value())
-                if not isinstance(letter, Rejected):
-                    yield letter  # type: ignore[misc]
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_ends.discard(message.partition() or 0)
-            else:
-                raise KafkaException(error)
-    finally:
-        consumer.close()
+    for message in read_all(settings.kafka_client(), DEAD_LETTERS.name):
+        letter = codec.decode_event(DEAD_LETTERS, message.value())
+        if isinstance(letter, DeadLetter):
+            yield letter

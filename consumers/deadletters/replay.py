@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from consumers.clickhouse.reject import REPLAYS_HEADER
+from schemas.dead_letters import REPLAYS_HEADER
 from schemas.events import DeadLetter, Event
 
 MAX_REPLAYS = 2

@@ -15,6 +15,7 @@ import pytest
 
 from model.protocol import EngineClosed, EngineDeadline, PromptTooLong
 from schemas.codec import Codec, frame
+from schemas.dead_letters import Inbound
 from schemas.events import (
     AnswerDrafted,
     DeadLetter,
@@ -28,7 +29,7 @@ from schemas.registry import CommittedRegistry
 from schemas.topics import QUESTIONS, topic_named
 from streams.delivery import DeadLetterLimit, DeadLetterLimitReached, DeadLetterMeter, RetryPolicy
 from streams.lane import Lane
-from streams.outlet import Inbound, Outlet
+from streams.outlet import Outlet
 from streams.retrying import Retrier
 
 CODEC = Codec(CommittedRegistry())

@@ -100,7 +100,11 @@ def worker(
         run_worker(settings, names)
 
 
-def sink() -> None:
+def sink(
+    accept_gap: bool = typer.Option(
+        False, "--accept-gap", help="Go on where Kafka no longer has messages that were not stored; they are lost."
+    ),
+) -> None:
     """Store all topics in ClickHouse, until Ctrl-C or SIGTERM. Applies pending migrations first."""
     settings = load_settings()
     from consumers.clickhouse.migrate import migrate
@@ -108,7 +112,7 @@ def sink() -> None:
 
     with _one_line_errors():
         migrate(settings)
-        run_sink_process(settings)
+        run_sink_process(settings, accept_gap=accept_gap)
 
 
 class _one_line_errors:

@@ -164,7 +164,9 @@ def test_a_truncated_record_is_a_dead_letter_byte_for_byte_and_its_neighbours_la
         {"trace": b"\xfe"},
     )
     assert (letter.error_class, letter.stage) == ("BadBody", "sink")
-    place = (letter.source_topic, letter.source_partition, letter.source_offset)
+    assert letter.source_timestamp is not None
+    stamp = round(letter.source_timestamp.timestamp() * 1000)
+    place = (letter.source_topic, letter.source_partition, letter.source_offset, stamp)
     assert letter.event_id == derived_id("dead-letter", *place)
 
 
