@@ -342,7 +342,7 @@ def from_avro(cls: type[EventT], datum: Mapping[str, Any]) -> EventT:
         TypeError: a field that has no default is missing.
         ValueError: an enum symbol is unknown.
     """
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its type variable
     return cls(**{name: _typed(hint, datum[name]) for name, hint in hints.items() if name in datum})
 
 

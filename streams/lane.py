@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
-from faust.types import EventT as FaustEvent
+from faust.types import EventT
 
 from schemas.codec import Codec, Rejected
 from schemas.dead_letters import Inbound
@@ -69,7 +69,7 @@ class Lane(Generic[SourceT]):
         self._window = AckWindow()
         self._last_of_key: dict[Hashable, asyncio.Future[None]] = {}
 
-    async def run(self, events: AsyncIterable[FaustEvent]) -> None:
+    async def run(self, events: AsyncIterable[EventT[Any]]) -> None:
         """Work on the stream's events until it ends.
 
         Raises:
@@ -221,7 +221,7 @@ class _Turn:
     over: Callable[[], None]
 
 
-def _inbound(event: FaustEvent) -> Inbound:
+def _inbound(event: EventT[Any]) -> Inbound:
     message = event.message
     return Inbound(
         topic=message.topic,

@@ -114,8 +114,8 @@ class Worker:
         work = Answer(self._engine, book, self._codec, policy, self._clock, wait_s=settings.listing_wait_s)
         lane = self._lane(app, ANSWER, QUESTIONS, work)
 
-        @app.on_partitions_assigned.connect
-        async def follow(app: faust.App, assigned: Any, **_: Any) -> None:
+        @app.on_partitions_assigned.connect  # type: ignore[arg-type]
+        async def follow(_: Any, assigned: Any, **__: Any) -> None:
             book.assign([place.partition for place in assigned if place.topic == QUESTIONS.name])
 
         @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name=ANSWER)

@@ -14,7 +14,8 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from consumers.clickhouse.migrate import MigrationDrift, applied_migrations, migrations, pending
+from consumers.clickhouse.errors import MigrationDrift
+from consumers.clickhouse.migrate import applied_migrations, migrations, pending
 from model.fetch import locate
 from model.provenance import DEFAULT, CheckpointError
 from schemas.registry import ConfluentRegistry, RegistryError, RegistryUnavailable

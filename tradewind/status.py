@@ -50,7 +50,8 @@ def _lag(client: dict[str, Any], group: str, ends: dict[tuple[str, int], tuple[i
     committed = [place for place in future.result(timeout=_TIMEOUT_S).topic_partitions or () if place.offset >= 0]
     if not committed:
         return None
-    return sum(max(0, ends.get((place.topic, place.partition), (0, 0))[1] - place.offset) for place in committed)
+    lag: int = sum(max(0, ends.get((place.topic, place.partition), (0, 0))[1] - place.offset) for place in committed)
+    return lag
 
 
 def _tables(settings: Settings) -> dict[str, int]:
@@ -58,7 +59,7 @@ def _tables(settings: Settings) -> dict[str, int]:
         "SELECT name, total_rows FROM system.tables"
         " WHERE database = currentDatabase() AND total_rows IS NOT NULL AND name NOT LIKE '\\_%' ORDER BY name"
     )
-    return dict(rows.result_rows)
+    return {str(name): int(count) for name, count in rows.result_rows}
 
 
 def show(found: dict[str, Any], out: Console) -> None:

@@ -1,4 +1,4 @@
-"""The engine's promises, on a tiny random model: who is served when, what each gets, and that one can't harm another."""
+"""The engine's promises, on a tiny random model: who is served when, what each gets, that one can't harm another."""
 
 from __future__ import annotations
 
@@ -406,8 +406,7 @@ async def test_cancelled_task_cancels_its_request(tiny: LoadedModel) -> None:
     with running(tiny, slots=1) as (engine, watched):
         watched.before = gate = Gate()
         pending = asyncio.create_task(generate(engine, request(max_new_tokens=200)))
-        while not gate.reached.is_set():
-            await asyncio.sleep(0)
+        assert await asyncio.to_thread(gate.reached.wait, PATIENCE_S)
         pending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await pending

@@ -12,7 +12,8 @@ from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 from model.checkpoint import load_model
 from model.fetch import locate
 from model.int8 import quantise
-from model.loading import int8_pays, open_checkpoint
+from model.loading import choose_format, int8_pays, load, open_checkpoint
+from model.protocol import ChatPrompt
 from model.transformer import KVCache, Transformer
 from tests.support.tiny_model import FAMILIES, make_model, make_tokenizer, write_folder, write_gguf
 
@@ -29,9 +30,7 @@ def test_safetensors_logits_are_those_of_transformers(family: str, tied: bool, t
     reference = write_folder(tmp_path, family, tie_word_embeddings=tied)
     model = ours(tmp_path)
     with torch.inference_mode():
-        torch.testing.assert_close(
-            model.logits(model(TOKENS)), reference(TOKENS).logits, atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(model.logits(model(TOKENS)), reference(TOKENS).logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -41,9 +40,7 @@ def test_gguf_logits_are_those_of_transformers(family: str, tmp_path: Path) -> N
     write_gguf(tmp_path / "tiny.gguf", reference, family, tokenizer)
     model = ours(tmp_path / "tiny.gguf")
     with torch.inference_mode():
-        torch.testing.assert_close(
-            model.logits(model(TOKENS)), reference(TOKENS).logits, atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(model.logits(model(TOKENS)), reference(TOKENS).logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("quantised", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"])
@@ -94,7 +91,7 @@ def test_int8_is_near_and_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     model = ours(tmp_path)
     with torch.inference_mode():
         exact = model.logits(model(TOKENS))
-        quantise(model)
+        quantise(model, TOKENS[0])
         together = model.logits(model(TOKENS))
         assert (together - exact).norm() / exact.norm() < 0.05
         for row in range(2):
@@ -118,3 +115,27 @@ def test_default_checkpoint_logits_are_those_of_transformers() -> None:
     with torch.inference_mode():
         difference = (model.logits(model(tokens)) - reference(tokens).logits).abs().max()
     assert difference < 1e-3
+
+
+def test_number_format_is_the_one_set_or_one_that_this_machine_has() -> None:
+    assert choose_format("int8", "cpu") == "int8"
+    assert choose_format("auto", "cuda:0") == "bf16"
+    assert choose_format("auto", "cpu") in ("fp32", "bf16", "int8")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("number_format", ["bf16", "int8"])
+def test_narrow_formats_keep_most_of_what_the_default_checkpoint_says(number_format: str) -> None:
+    if number_format == "int8" and not int8_pays():
+        pytest.skip("this processor has no exact and fast 8-bit products")
+    exact, narrow = load(locate(None), "fp32"), load(locate(None), number_format)
+    text = (
+        "The jacket is made of waterproof nylon with a warm fleece lining. It has two zipped pockets, a hood that can "
+        "be taken off, and reflective stripes on both sleeves, so that drivers see you at night. Wash it at 30 degrees."
+    )
+    tokens = torch.tensor([exact.chat.encode(ChatPrompt("You write product descriptions.", text))])
+    with torch.inference_mode():
+        expected = exact.model.logits(exact.model(tokens))[0].log_softmax(-1)
+        found = narrow.model.logits(narrow.model(tokens))[0].float().log_softmax(-1)
+    divergence = (expected.exp() * (expected - found)).sum(-1).mean()  # Kullback-Leibler, in nats a token
+    assert divergence < {"bf16": 0.01, "int8": 0.06}[number_format]

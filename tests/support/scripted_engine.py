@@ -52,7 +52,9 @@ class ScriptedEngine:
         future: Future[Completion] = Future()
         reply = next(iter(self._replies), None)
         if reply is None:
-            raise AssertionError(f"request {len(self.requests)} came, but only {len(self.requests) - 1} replies stand ready")
+            raise AssertionError(
+                f"request {len(self.requests)} came, but only {len(self.requests) - 1} replies stand ready"
+            )
         if isinstance(reply, EngineError):
             future.set_exception(reply)
         else:

@@ -20,13 +20,17 @@ def create(as_json: bool = typer.Option(False, "--json", help="Names of the crea
 
     Try it: tradewind topics create
     """
+    from streams.topics import TopicsError
     from streams.topics import create as create_topics
     from tradewind.reach import topics_in_kafka
 
     settings = load_settings()
     with one_line_errors():
-        topics_in_kafka(settings)  # a no comes sooner this way
+        topics_in_kafka(settings)  # a no comes sooner this way, and is told apart from a refusal
+    try:
         created = create_topics(settings)
+    except TopicsError as error:
+        fail(str(error))
     if as_json:
         print_json(created)
     else:

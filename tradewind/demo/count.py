@@ -68,7 +68,7 @@ def stored_ids(client: Client, table: str, column: str = "event_id") -> frozense
 
 def seen_twice(client: Client, table: str) -> int:
     """Rows beyond one for each id, as whoever reads the table with FINAL sees them."""
-    return int(client.query(f"SELECT count() - uniqExact(event_id) FROM {table} FINAL").first_row[0])
+    return int(client.query(f"SELECT count() - uniqExact(event_id) FROM {table} FINAL").result_rows[0][0])
 
 
 def read_readable(settings: Settings, codec: Codec, topic: Topic) -> list[Any]:
@@ -109,7 +109,7 @@ def count(settings: Settings, client: Client, codec: Codec, sent: Sent, seconds:
             FROM answers_drafted FINAL
         )
         """
-    ).first_row
+    ).result_rows[0]
     return Report(
         listings_published=len(sent.listings),
         listings_enriched=len(sent.listings & stored["listings_enriched"]),

@@ -174,8 +174,11 @@ def _publish(settings: Settings, plan: DemoPlan, published: _Published, stop: th
             published.broken.append((message.topic, message.value))
         publisher.flush()
 
+        def pause(seconds: float) -> None:
+            stop.wait(seconds)
+
         def replay_orders() -> None:
-            for row in journey.replay(journey.orders(plan.orders), plan.speed, clock=time.monotonic, sleep=stop.wait):
+            for row in journey.replay(journey.orders(plan.orders), plan.speed, clock=time.monotonic, sleep=pause):
                 if stop.is_set():
                     return
                 send(ORDERS, row, published.orders)
@@ -223,4 +226,4 @@ def _wait(
 
 
 def _rows(client: Client, table: str) -> int:
-    return int(client.query(f"SELECT uniqExact(event_id) FROM {table}").first_row[0])
+    return int(client.query(f"SELECT uniqExact(event_id) FROM {table}").result_rows[0][0])

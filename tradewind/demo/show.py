@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clickhouse_connect.driver.client import Client
 from rich.console import Console, Group
@@ -56,7 +56,7 @@ _TABLES = {
 def _three(listings: Sequence[ListingPublished], by_id: dict[str, ListingEnriched]) -> list[ListingPublished]:
     """An English one, a Chinese one and a sparse one, where there are such."""
     there = [listing for listing in listings if listing.listing_id in by_id]
-    kinds = (
+    kinds: tuple[Callable[[ListingPublished], bool], ...] = (
         lambda it: it.language == "en" and by_id[it.listing_id].provenance.method.value == "MODEL",
         lambda it: (it.language or "").startswith("zh"),
         lambda it: not it.description,
@@ -67,11 +67,11 @@ def _three(listings: Sequence[ListingPublished], by_id: dict[str, ListingEnriche
 
 def _five(drafts: Sequence[AnswerDrafted]) -> list[AnswerDrafted]:
     """One for each route, one in Chinese, one with something redacted; then whatever fills up."""
-    kinds = [
+    kinds: list[Callable[[AnswerDrafted], bool]] = [
         lambda it: it.route is AnswerRoute.AUTO,
         lambda it: it.route is AnswerRoute.REVIEW and it.language == "en",
-        lambda it: it.language.startswith("zh") and it.draft,
-        lambda it: bool(it.redactions) and it.draft,
+        lambda it: it.language.startswith("zh") and bool(it.draft),
+        lambda it: bool(it.redactions) and bool(it.draft),
         lambda it: it.route is AnswerRoute.HUMAN,
         lambda it: True,
     ]

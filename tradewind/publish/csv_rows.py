@@ -70,9 +70,7 @@ def _columns(header: list[str], kinds: Mapping[str, str]) -> tuple[list[_Column 
         if column is None:
             problems.append(_unknown_column(title, kinds))
         elif column in columns:
-            problems.append(
-                Problem(title, "each column once", "a second one", "remove one; the first one counts")
-            )
+            problems.append(Problem(title, "each column once", "a second one", "remove one; the first one counts"))
             column = None
         columns.append(column)
     return columns, problems
@@ -91,9 +89,7 @@ def _column(title: str, kinds: Mapping[str, str]) -> _Column | None:
 def _unknown_column(title: str, kinds: Mapping[str, str]) -> Problem:
     known = [f"{field}.NAME" if kind == "map" else field for field, kind in kinds.items()]
     found = "a column of another name" if title else "a column without a name"
-    return Problem(
-        title[:60] or "header", f"one of {', '.join(known)}", found, "rename it; its cells are left out"
-    )
+    return Problem(title[:60] or "header", f"one of {', '.join(known)}", found, "rename it; its cells are left out")
 
 
 def _row(record: Record, columns: list[_Column | None], kinds: Mapping[str, str]) -> Row:

@@ -31,17 +31,13 @@ def detect(path: Path) -> Format:
         first = next((line for line in numbered_lines(source) if line.problem or line.text.strip()), None)
     text = first.text.strip() if first else ""
     if first and first.problem and suffix not in _JSONL + _CSV:
-        raise UnknownFormat(
-            f"{path.name}: not UTF-8 text; give a JSONL or CSV file, not packed, saved as UTF-8"
-        )
+        raise UnknownFormat(f"{path.name}: not UTF-8 text; give a JSONL or CSV file, not packed, saved as UTF-8")
     if suffix in _JSONL:
         return "jsonl"
     if suffix in _CSV:
         return "shopify" if _is_shopify(text) else "csv"
     if text.startswith("["):
-        raise UnknownFormat(
-            f"{path.name}: a JSON array; write one object a line, for example with jq -c '.[]'"
-        )
+        raise UnknownFormat(f"{path.name}: a JSON array; write one object a line, for example with jq -c '.[]'")
     if text.startswith("{"):
         return "jsonl"
     if any(delimiter in text for delimiter in DELIMITERS):

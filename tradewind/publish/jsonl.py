@@ -29,9 +29,7 @@ def _row(number: int, text: str) -> Row:
             text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object_without_repeats
         )
     except (ValueError, RecursionError) as error:
-        return Row(
-            number, None, (Problem("line", "one JSON object", _found(error), "write one object a line"),)
-        )
+        return Row(number, None, (Problem("line", "one JSON object", _found(error), "write one object a line"),))
     if not isinstance(value, dict):
         problem = Problem(
             "line", "a JSON object", f"a JSON {_KINDS[type(value)]}", 'write it like {"listing_id": "..."}'

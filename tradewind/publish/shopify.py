@@ -77,6 +77,4 @@ def _no_handle() -> Problem:
 
 
 def _apart() -> Problem:
-    return Problem(
-        "Handle", "the rows of one product together", "a handle that came before", "sort the file by Handle"
-    )
+    return Problem("Handle", "the rows of one product together", "a handle that came before", "sort the file by Handle")

@@ -40,9 +40,7 @@ MEANINGS = {
 FACT = "fact:"
 
 _METAFIELD = re.compile(r"(?P<name>.*?)\s*\(product\.metafields\.[^.()]+\.(?P<key>[^()]+)\)", re.IGNORECASE)
-_TELLING = frozenset(
-    {"body (html)", "variant price", "option1 name", "product image url", "variant sku", "sku"}
-)
+_TELLING = frozenset({"body (html)", "variant price", "option1 name", "product image url", "variant sku", "sku"})
 
 
 def meaning(title: str) -> str | None:
@@ -55,6 +53,4 @@ def meaning(title: str) -> str | None:
 def is_shopify_header(titles: Iterable[str]) -> bool:
     """Whether the column titles are those of a Shopify product export."""
     lower = {title.strip().lower() for title in titles}
-    return (
-        "title" in lower and not lower.isdisjoint({"handle", "url handle"}) and not lower.isdisjoint(_TELLING)
-    )
+    return "title" in lower and not lower.isdisjoint({"handle", "url handle"}) and not lower.isdisjoint(_TELLING)

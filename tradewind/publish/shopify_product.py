@@ -82,9 +82,7 @@ class Product:
             "tags": [tag.strip() for tag in cells.get("tags", "").split(",") if tag.strip()],
             "image_urls": [url for _, _, url in sorted(self._images)],
         }
-        return Row(
-            self.line, {field: value for field, value in data.items() if value not in (None, "", [], {})}
-        )
+        return Row(self.line, {field: value for field, value in data.items() if value not in (None, "", [], {})})
 
     def _hidden(self) -> str:
         """Why the product can't be seen in the shop; empty when it can. Older exports have no status."""

@@ -1,4 +1,4 @@
-"""The command line in this process, and a local stack of a test module's own, for commands name their topics for good."""
+"""The command line in this process, and a local stack for each test module: the names of the topics are fixed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def test_same_row_gets_the_same_id_at_any_time_and_in_any_format() -> None:
 
 
 def test_another_row_or_topic_gets_another_id() -> None:
-    ids = {complete(topic, row, NOW)["event_id"] for topic in (LISTINGS, ORDERS) for row in (ROW, {**ROW, "title": "x"})}
+    rows = (ROW, {**ROW, "title": "x"})
+    ids = {complete(topic, row, NOW)["event_id"] for topic in (LISTINGS, ORDERS) for row in rows}
     assert len(ids) == 4
 
 

@@ -16,7 +16,7 @@ SECRETS = {
     "questions.v1": ("030 1234567", "b-1"),
     "orders.v1": ("b-1",),
     "answers-reviewed.v1": ("r-1", "shorter"),
-    "dead-letters.v1": ("broken", "AP/+gGJyb2tlbg=="),
+    "dead-letters.v1": ("AP/+gGJyb2tlbg==", "bC0x"),
 }
 
 
@@ -38,7 +38,7 @@ def test_private_fields_and_bytes_are_hidden_unless_asked_for(topic: Topic, datu
     open_whole = json.dumps(json_of(topic, datum, show_private=True))
     for secret in SECRETS.get(topic.name, ()):
         assert secret not in line
-        assert f'"{secret}' not in whole
+        assert secret not in whole
         assert secret in open_whole
 
 

@@ -1,0 +1,157 @@
+"""From a checkpoint to a model that is ready to run on this machine: number format, device, threads, memory in use."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from model.chat import ChatTemplate
+from model.checkpoint import Checkpoint, load_model
+from model.gguf_file import open_gguf
+from model.int8 import Int8Linear, quantise
+from model.protocol import ChatPrompt
+from model.provenance import CheckpointError, check_sha256
+from model.safetensors_folder import open_folder
+from model.tokenizer import TextTokenizer
+from model.transformer import Transformer
+
+NumberFormat = Literal["auto", "fp32", "bf16", "int8"]
+
+# int8 is that of the matrix products; what lies between them stays in fp32
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
+
+# Shows the quantiser how large activations get: the kinds of text that a marketplace sees, in both languages.
+_SAMPLE = ChatPrompt(
+    system="You write answers and product descriptions for an online shop. Use only the facts that are given.",
+    user=(
+        "Title: Stainless steel water bottle, 750 ml, matte black (2-pack)\n"
+        "Brand: Northfell; material: 18/8 steel, BPA-free lid; weight: 320 g; price: $24.99; size: 26 x 7.3 cm\n"
+        "Review: I've used it daily for 6 months - no leaks, but the paint chips. It's dishwasher safe, isn't it?\n"
+        "Question: Does it fit a car's cup holder, and is it OK for kids aged 3+?\n"
+        "Answer: Yes, it should fit: the base is 7.3 cm wide. The listing doesn't say for which ages it is made.\n"
+        "标题：男士防水夹克，蓝色，尺码 M-XXL，重量 450 克。问题：可以机洗吗？回答：可以，请用冷水轻柔模式。"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """All that the engine needs of a checkpoint."""
+
+    model: Transformer
+    tokenizer: TextTokenizer
+    chat: ChatTemplate
+    end_tokens: frozenset[int]  # each of them ends a completion
+    name: str
+    sha256: str
+    parameters: int
+    number_format: str
+    device: str
+
+    @property
+    def cache_dtype(self) -> torch.dtype:
+        """Of keys and values: reading them bounds attention, and bf16 keeps what int8 products leave."""
+        return torch.float32 if self.number_format == "fp32" else torch.bfloat16
+
+
+def open_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
+    """Open a GGUF file or a safetensors folder, reading only what describes it. `sha256`, if given, must be its own.
+
+    Raises CheckpointError for what is missing, damaged, of another format or of an unsupported architecture.
+    """
+    if path.is_dir():
+        checkpoint = open_folder(path)
+        if sha256 is not None and checkpoint.sha256 != sha256:
+            raise CheckpointError(f"{path}: SHA-256 is {checkpoint.sha256}, expected {sha256}; get the files again")
+        return checkpoint
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; set the model path to a GGUF file or a safetensors folder")
+    if sha256 is not None:
+        check_sha256(path, sha256)
+    return open_gguf(path)
+
+
+def load(
+    path: Path, number_format: NumberFormat = "auto", device: str = "cpu", sha256: str | None = None
+) -> LoadedModel:
+    """Open the checkpoint and put its model on `device` in the number format. Takes seconds. Raises CheckpointError."""
+    checkpoint = open_checkpoint(path, sha256)
+    chosen = choose_format(number_format, device)
+    model = load_model(checkpoint, _DTYPES[chosen])
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if chosen == "int8":
+        quantise(model, torch.tensor(checkpoint.chat.encode(_SAMPLE)))
+    return LoadedModel(
+        model.to(device), checkpoint.tokenizer, checkpoint.chat, checkpoint.end_tokens,
+        checkpoint.name, checkpoint.sha256, parameters, chosen, device,
+    )  # fmt: skip
+
+
+def choose_format(setting: NumberFormat, device: str) -> Literal["fp32", "bf16", "int8"]:
+    """The format to use: the one set, else the fastest of those that change the output little.
+
+    That is bf16 on an accelerator and on a CPU with bf16 products of its own, int8 on another CPU that gains from it
+    (faster still, but it changes more of the choices), else fp32.
+    """
+    if setting != "auto":
+        return setting
+    if torch.device(device).type != "cpu" or bf16_pays():
+        return "bf16"
+    return "int8" if int8_pays() else "fp32"
+
+
+def bf16_pays() -> bool:
+    """Whether this processor computes bf16 products faster than fp32 ones, rather than emulating them."""
+    weight, x = torch.ones(1536, 576), torch.ones(32, 576)
+    narrow, short = weight.bfloat16(), x.bfloat16()
+    return _best_seconds(lambda: F.linear(short, narrow)) < _best_seconds(lambda: F.linear(x, weight))
+
+
+def int8_pays() -> bool:
+    """Whether int8 products are exact on this processor, and faster than fp32.
+
+    Asked of the processor itself rather than of a list of names: without 8-bit dot-product instructions oneDNN's sums
+    saturate at 16 bits, or come from a reference loop that is a hundred times slower than fp32.
+    """
+    weight, x = (torch.ones(576, 576), torch.ones(32, 576))  # the largest sums that there can be
+    try:
+        linear = Int8Linear(weight)
+        exact = all(torch.allclose(linear(sign * x), F.linear(sign * x, weight)) for sign in (1, -1))
+    except RuntimeError:  # a torch without oneDNN, or without its 8-bit part
+        return False
+    return exact and _best_seconds(lambda: linear(x)) < _best_seconds(lambda: F.linear(x, weight))
+
+
+def _best_seconds(call: Callable[[], object], repetitions: int = 5) -> float:
+    best = float("inf")
+    for _ in range(repetitions):
+        started = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def use_threads(count: int | None) -> None:
+    """Let the calling thread's products use `count` threads; None: one for each core that this process may run on."""
+    if count is None:
+        affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+        count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    torch.set_num_threads(count)
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in 2**20 bytes: now, or where the system doesn't tell, at its highest."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
+    return highest / (2**20 if sys.platform == "darwin" else 2**10)

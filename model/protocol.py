@@ -1,0 +1,155 @@
+"""The seam between the agents and whatever generates text: plain values in, a future out.
+
+Nothing here imports torch, so agents, routes and their tests can be written against `Engine` alone. `model.engine`
+implements it on this machine; any other implementation (an HTTP endpoint, a recording for a test) may as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+
+
+class Priority(IntEnum):
+    """Who goes first while requests wait; lower goes first. A person waits for an answer, nobody for a description."""
+
+    ANSWER = 0
+    DESCRIPTION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """One turn of a chat. Neither text can inject a control token of the chat template: they are encoded as text."""
+
+    system: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What to generate and under which limits.
+
+    `temperature` 0 is greedy, and then `top_p` and `seed` have no effect. `top_p` keeps the smallest set of tokens
+    whose probability reaches it (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration"). `seed` makes
+    sampling reproducible; None draws a fresh one. Generation ends before the first of the `stop` strings, which is not
+    part of the text. `deadline_s` counts from `submit`, waiting included; None means no deadline.
+
+    Raises ValueError for a value outside of its range.
+    """
+
+    prompt: ChatPrompt
+    max_new_tokens: int
+    priority: Priority = Priority.DESCRIPTION
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    deadline_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}, expected at least 1")
+        if not 0.0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}, expected 0 (greedy) or a finite positive number")
+        if not 0.0 < self.top_p <= 1.0:
+            raise ValueError(f"top_p is {self.top_p}, expected a number above 0 and up to 1")
+        if "" in self.stop:
+            raise ValueError("stop holds an empty string, which would end every text before its first character")
+        if self.deadline_s is not None and not self.deadline_s > 0:
+            raise ValueError(f"deadline_s is {self.deadline_s}, expected a positive number of seconds or None")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A generated text and what it took. Times are in milliseconds, log-probabilities are natural logarithms.
+
+    `token_logprobs` holds, for each generated token (an end-of-turn token is not among them), its log-probability
+    under the model before temperature and top-p; `mean_logprob` is their mean, 0.0 when nothing was generated.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    mean_logprob: float
+    token_logprobs: tuple[float, ...]
+    queued_ms: float
+    prefill_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Which model answers, for provenance, logs and metrics."""
+
+    model: str  # the name that the checkpoint gives itself
+    checkpoint_sha256: str  # of the weight file's bytes, hexadecimal
+    parameters: int  # number of weights
+    dtype: str  # the numeric format that it runs in: fp32, bf16, int8
+    device: str  # cpu, cuda:0, ...
+    context_length: int  # prompt and completion together, in tokens
+    load_seconds: float  # from opening the file to the end of the warm-up
+    memory_mb: float  # growth of this process's resident memory by loading, in 2**20 bytes
+
+
+class EngineError(Exception):
+    """A request could not be served. `transient` says whether the same request may succeed later."""
+
+    transient: ClassVar[bool] = False
+
+
+class EngineOverloaded(EngineError):
+    """The waiting queue is full: slow down and try again."""
+
+    transient = True
+
+
+class EngineDeadline(EngineError):
+    """The request's own deadline passed before its text was complete."""
+
+    transient = True
+
+
+class EngineClosed(EngineError):
+    """The engine is shut down (or was, before the request was done): another worker can serve the request."""
+
+    transient = True
+
+
+class PromptTooLong(EngineError):
+    """The prompt leaves no room for an answer in the model's context."""
+
+
+class GenerationFailed(EngineError):
+    """This request, and only this one, broke the model (for example logits that are not finite)."""
+
+
+class Engine(Protocol):
+    """Serves generation requests, many at a time."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """The model behind this engine."""
+        ...
+
+    def submit(self, request: GenerationRequest) -> Future[Completion]:
+        """Queue a request, without blocking and from any thread.
+
+        Never raises: every failure is an `EngineError` in the future. Cancelling the future drops the request, also in
+        the middle of its generation.
+        """
+        ...
+
+    def close(self) -> None:
+        """Fail what waits and what runs with `EngineClosed`, free the model; calling it again does nothing."""
+        ...
+
+
+async def generate(engine: Engine, request: GenerationRequest) -> Completion:
+    """Await one completion without blocking the event loop; cancelling the awaiting task cancels the request."""
+    return await asyncio.wrap_future(engine.submit(request))

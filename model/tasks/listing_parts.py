@@ -1,0 +1,98 @@
+"""The parts of a listing's copy that need no model: titles, highlights, keywords, the seller's usable sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from model.guards import concepts, moderation, pii
+from model.language import STOP_WORDS, primary, sentences
+from model.tasks import templates
+from model.tasks.attributes import in_order
+from schemas.events import ListingPublished
+
+MAX_TITLE = 120  # characters; marketplaces cut between 80 and 200
+MAX_HIGHLIGHTS = 6
+MAX_HIGHLIGHT = 120
+MAX_KEYWORDS = 12
+
+_NOISE = re.compile(r"[!！?？*~★☆◆●■▶►→✔✓❤🔥⭐✨💥\U0001f300-\U0001faff]+|\s+")
+_CALL = re.compile(
+    r"(?:\b(?:call|text|phone|tel|contact|whatsapp|email|visit|see)\b[\s:.]*|(?:请?联系|电话|微信)[\s:：]*)$",
+    re.IGNORECASE,
+)
+_NOT_BULLETS = frozenset(("brand", "price", "category"))
+
+
+def clean_title(title: str, banned: Collection[str]) -> str:
+    """The seller's title without shouting, decoration, contact details and banned phrases."""
+    for finding in reversed(moderation.classify(title, banned)):
+        before = _CALL.sub("", title[: finding.start]) if finding.category == "contact" else title[: finding.start]
+        title = f"{before} {title[finding.end :]}"
+    words = _NOISE.sub(" ", title).strip(" -–|,，。.;:：").split(" ")
+    letters = [c for word in words for c in word if c.isascii() and c.isalpha()]
+    if len(letters) > 5 and sum(c.isupper() for c in letters) > 0.7 * len(letters):
+        words = [word if any(c.isdigit() for c in word) else _capitalised(word) for word in words]
+    return _cut(" ".join(words))
+
+
+def title_candidates(listing: ListingPublished, title: str, language: str) -> list[str]:
+    """The cleaned title with brand and key facts, with brand, and as it is; without repetitions."""
+    branded = title
+    gap = "" if primary(language) == "zh" else " "
+    if listing.brand and listing.brand.lower() not in title.lower():
+        branded = f"{listing.brand}{gap}{title}"
+    facts = [value for _, value in templates.title_facts(branded, listing.attributes)]
+    joined = f"{branded} {' '.join(facts)}" if primary(language) == "zh" else ", ".join([branded, *facts])
+    return list(dict.fromkeys(_cut(text) for text in (joined, branded, title) if text))
+
+
+def highlights(listing: ListingPublished, language: str) -> list[str]:
+    """Facts worth a bullet: attributes first, then short sentences of the seller."""
+    bullets = [
+        templates.highlight(name, value, language)
+        for name, value in in_order(listing.attributes)
+        if concepts.of_name(name) not in _NOT_BULLETS and len(value) <= MAX_HIGHLIGHT
+    ]
+    if len(bullets) < 3:
+        text = listing.description or ""
+        spans = [(start, end) for start, end in sentences(text) if end - start <= MAX_HIGHLIGHT]
+        bullets += [text[start:end].strip("-•* ").rstrip(".。") for start, end in spans]
+    return bullets[:MAX_HIGHLIGHTS]
+
+
+def keywords(listing: ListingPublished, title: str, language: str) -> tuple[str, ...]:
+    """Search words from brand, category, title and short attribute values; lower case, each once."""
+    found: list[str] = [listing.brand or ""]
+    found += [level.strip() for level in reversed((listing.category or "").split(">"))]
+    if primary(language) == "zh":
+        found += re.split(r"[\s,，、/|]+", title)
+    else:
+        found += re.findall(r"(?<![\w&/])[^\W\d_][\w'&\-]{2,}", title)
+    found += [
+        value
+        for name, value in in_order(listing.attributes)
+        if len(value) <= 24
+        and concepts.named(name) in ("material", "color", "style", "pattern", "flavor", "scent", "shape")
+    ]
+    words = (" ".join(word.lower().split()) for word in found)
+    kept = (word for word in words if len(word) > 1 and word not in STOP_WORDS and not pii.find(word))
+    return tuple(list(dict.fromkeys(kept))[:MAX_KEYWORDS])
+
+
+def usable_sentences(description: str, banned: Collection[str], limit: int = 2) -> list[str]:
+    """The seller's first sentences that may be published as they are."""
+    found = [description[start:end] for start, end in sentences(description)]
+    clean = [
+        text for text in found if len(text) <= 300 and not moderation.classify(text, banned) and not pii.find(text)
+    ]
+    return [text if re.search(r"[.!?。！？]$", text) else f"{text}." for text in clean[:limit]]
+
+
+def _capitalised(word: str) -> str:
+    return word[:1].upper() + word[1:].lower() if len(word) > 2 else word
+
+
+def _cut(title: str) -> str:
+    title = re.sub(r"\s+([,.;:])", r"\1", " ".join(title.split()))
+    return title if len(title) <= MAX_TITLE else title[:MAX_TITLE].rsplit(" ", 1)[0].rstrip(" ,;-")
