@@ -18,7 +18,7 @@ from model.language import detect, is_han, primary, sentences, terms
 from schemas.events import Evidence, EvidenceSource, ListingPublished
 
 _K1, _B = 1.2, 0.3  # passages are short, so length says little
-_CONCEPT = 1.0  # weight of the asked concept, in words that no passage has
+_CONCEPT = 0.5  # weight of the asked concept, in words that no passage has
 _CUE = 0.7  # weight of words that only say which concept is asked for
 _UNKNOWN = 3.0  # words that no passage has count for at most so many: buyers chat
 _BIGRAM = 0.5  # of a Chinese word's bigrams, the half run across its borders and can't be expected to match

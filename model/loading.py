@@ -131,10 +131,10 @@ def int8_pays() -> bool:
     return exact and _best_seconds(lambda: linear(x)) < _best_seconds(lambda: F.linear(x, weight))
 
 
-def _best_seconds(call: Callable[[], object], repetitions: int = 5) -> float:
-    best = float("inf")
-    for _ in range(repetitions):
-        started = time.perf_counter()
+def _best_seconds(call: Callable[[], object], patience_s: float = 0.05) -> float:
+    """The shortest of as many calls as fit into `patience_s`, so that a busy machine disturbs it little."""
+    best, begun = float("inf"), time.perf_counter()
+    while (started := time.perf_counter()) - begun < patience_s:
         call()
         best = min(best, time.perf_counter() - started)
     return best

@@ -19,11 +19,11 @@ def main() -> int:
         with urlopen(url, timeout=3) as answer:
             metrics = answer.read().decode()
     except OSError as error:
-        print(f"no metrics at {url}: {error}")
+        sys.stderr.write(f"no metrics at {url}: {error}\n")
         return 1
     if READY.search(metrics):
         return 0
-    print(f"{url} does not say that it is ready")
+    sys.stderr.write(f"{url} does not say that it is ready\n")
     return 1
 
 

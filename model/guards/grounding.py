@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from model.guards import lexicon, quantities
-from model.guards.facts import NEGATOR, TOKEN, Facts, clause_spans, facts_of, is_negated, role_of
+from model.guards.facts import NEGATOR, TOKEN, Facts, clause_spans, facts_of, is_negated, plain_sentence, role_of
 from model.guards.quantities import Quantity
 from model.language import fold, primary, sentences, stem, terms
 
@@ -73,6 +73,11 @@ def check(text: str, sources: Sequence[str], language: str = "en", question: str
         *_yes_no(folded, facts, question),
         *_names(text, folded, facts, language),
     ]
+    # what a source says in the same words is supported, however odd its grammar
+    quoted = [
+        (s, e) for s, e in _parts(text) if len(text[s:e]) >= _QUOTE and plain_sentence(text[s:e]) in facts.sentences
+    ]
+    found = [claim for claim in found if not any(s <= claim[1] and claim[2] <= e for s, e in quoted)]
     unique = {(start, end): category for category, start, end in reversed(found)}
     return tuple(Violation(unique[place], *place, text[place[0] : place[1]]) for place in sorted(unique))
 
@@ -92,12 +97,18 @@ def support(text: str, sources: Sequence[str], question: str = "", *, neutral: b
         for term in lexicon.find(text)
         if term.name in facts.terms or (neutral and lexicon.supports(term.name, facts.terms.keys()))
     ]
+    spelled = {fold(text[start:end]) for start, end in checked}
     for start, end in checked:
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
-    content = terms(text)
-    absent = [term for term in content if term not in known]
-    total = len(content) + len(checked)
-    return Support(1.0 - len(absent) / total if total else 1.0, tuple(dict.fromkeys(absent)))
+    content = dict.fromkeys(terms(text))  # each word once: a loop is no support
+    absent = tuple(term for term in content if term not in known)
+    total = len(content) + len(spelled)
+    return Support(1.0 - len(absent) / total if total else 1.0, absent)
+
+
+def _parts(text: str) -> list[tuple[int, int]]:
+    """Sentences of the text, and what stands between quotation marks or semicolons in them."""
+    return [*sentences(text), *(match.span() for match in re.finditer(r"[^“”;；]+", text))]
 
 
 @lru_cache(maxsize=1)
@@ -177,6 +188,9 @@ def _negations(text: str, facts: Facts) -> list[_Found]:
             found.append(("contradiction", start, end))
     return found
 
+
+#: Shortest stretch, in characters, that counts as a quotation of a source.
+_QUOTE = 6
 
 # What any answer may say around a fact: 'it measures', 'it is made of', 'it comes with'.
 _VERB_STEMS = frozenset(stem(word) for word in ("measures", "weighs", "made", "holds", "comes", "has", "size", "sized"))

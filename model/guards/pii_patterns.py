@@ -52,7 +52,7 @@ _NOT_NAME = (
     r"|American|British|Canadian|Chinese|German|French|Italian|Spanish|Muslim|Christian|Jewish|Asian|European|Indian"
     r"|Australian|Irish|Japanese|Mexican|Russian|Size|Black|White|Red|Blue|Green|XX?L|XS)\b)"
 )
-_NAME = rf"{_NOT_NAME}[A-Z][a-zà-ÿ'’\-]+(?:\s(?:van|de|der|von|da|[A-Z]\.))*(?:\s[A-Z][a-zà-ÿ'’\-]+)?"
+_NAME = rf"{_NOT_NAME}[A-Z][a-zà-ÿ'’\-]+(?:\s(?:van|de|der|von|da|[A-Z]\.))*(?:\s[A-Z][A-Za-zà-ÿ'’\-]+)?"
 
 
 def _compile(*patterns: str) -> tuple[re.Pattern[str], ...]:
@@ -121,10 +121,10 @@ PATTERNS: dict[str, tuple[re.Pattern[str], ...]] = {
     ),
     "name": _compile(
         rf"\b(?i:my name is|my name['’]s|name is|name:|call me|this is|i am|i['’]m|attn:?|signed,?)\s+({_NAME})"
-        r"(?=\s*(?:[,.!?;:)\n]|$|and\b|from\b|here\b|again\b|but\b|calling\b|speaking\b|living\b|with\b))",
+        r"(?=\s*(?:[,.!?;:()\[\n]|$|and\b|from\b|here\b|again\b|but\b|calling\b|speaking\b|living\b|with\b))",
         rf"\b(?i:my name is|my name['’]s|full name:?|recipient:?)\s+"
         rf"({_NOT_NAME}[A-Za-zà-ÿ][\wà-ÿ'’\-]+(?:\s[A-Z][\wà-ÿ'’\-]+)?)",
-        r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|MR|MRS)\.?\s+([A-Z][a-zà-ÿ'’\-]+(?:\s[A-Z][a-zà-ÿ'’\-]+)?)",
+        r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|MR|MRS)\.?\s+((?:[A-Z]\.\s?)*[A-Z][a-zà-ÿ'’\-]+(?:\s[A-Z][A-Za-zà-ÿ'’\-]+)?)",
         rf"(?m)(?i:regards|sincerely|cheers|best wishes|yours|thanks|thank you|thx)"
         rf"[,!.]?\s*[\n,]\s*[-–]?\s*({_NAME})\s*[.!]?\s*$",
         rf"(?:我叫|我的名字[是叫]|名字[是叫]|姓名[:是]?|收[件货]人[:是]?|联系人[:是]?)\s*([{_SURNAME}]{_HAN}{{1,2}})(?=$|[\s,.!?;，。！？；、:（(\[\d]|电话|手机|地址)",

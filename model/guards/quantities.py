@@ -105,7 +105,7 @@ def _pattern() -> re.Pattern[str]:
         rf"(?P<unit>(?:fl\.?\s?oz|fluid\s?(?:ounce|oz)s?|(?:sq(?:uare)?|cubic)\s(?:{'|'.join(latin)})"
         rf"|degrees?\s(?:c|f|celsius|fahrenheit)|{'|'.join(latin)})(?![a-z0-9])"
         # 'in' is a unit only where it can't be the preposition: 12 in., 12-in, 12 in x 8 in, 12 in wide
-        r"|in(?=\.|,|;|\)|$|\s*[x×*]|\s+(?:wide|long|tall|high|deep|thick|diameter|width|length|height))"
+        r"|in(?=\.|,|;|\s*[()]|$|\s*[x×*]|\s+(?:wide|long|tall|high|deep|thick|diameter|width|length|height))"
         rf"|(?<=-)in(?![a-z0-9\-])|(?<=\d)a(?![a-z0-9])|''|[\"″”](?![a-z])"
         rf"|′|'(?=\s*\d+\s*[\"″”])|{'|'.join(map(re.escape, other))})"
     )

@@ -70,8 +70,8 @@ class AnswerPolicy:
 
     model_languages: tuple[str, ...] = ("en",)
     evidence_k: int = 2
-    min_score: float = 0.34
-    keep_ratio: float = 0.7
+    min_score: float = 0.3
+    keep_ratio: float = 0.8
     attempts: int = 2
     max_new_tokens: int = 40
     deadline_s: float | None = None

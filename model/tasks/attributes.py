@@ -74,7 +74,12 @@ def normalise(attributes: Mapping[str, str], brand: str | None = None) -> dict[s
 def normalise_units(value: str) -> str:
     """The value with unit symbols in their standard spelling, a space before them."""
     symbols = list(_SYMBOLS)
-    return _UNIT.sub(lambda match: f"{match[1]} {symbols[int(str(match.lastgroup)[1:])]}", value)
+
+    def spelled(match: re.Match[str]) -> str:
+        # 2.4G is a radio band, 5G a network
+        return match[0] if re.search(r"\dG$", match[0]) else f"{match[1]} {symbols[int(str(match.lastgroup)[1:])]}"
+
+    return _UNIT.sub(spelled, value)
 
 
 def in_order(attributes: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from model.guards import grounding, moderation, pii
-from model.language import sentences
+from model.language import sentences, terms
 from model.protocol import ChatPrompt, Completion, Engine, EngineInfo, GenerationRequest, Priority, generate
 from schemas.events import Check, Method, Provenance, Timings
 
 #: The first try is greedy; a second one must differ, and still be the same when the event comes again.
 RETRY_TEMPERATURE, RETRY_TOP_P = 0.7, 0.9
+
+#: How often a short text may say the same content word.
+MAX_REPEATS = 2
 
 _WORD = re.compile(r"[a-z0-9][\w'’.\-]*|[\u4e00-\u9fff]{1,2}")
 _QUOTES = "\"'“”‘’` "
@@ -62,10 +66,11 @@ def tidy(completion: Completion) -> str:
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether three words in a row occur twice: the loops that small models fall into."""
+    """Whether three words in a row occur twice, or one content word three times: the loops of small models."""
     words = words_of(text)
     triples = list(zip(words, words[1:], words[2:], strict=False))
-    return len(set(triples)) < len(triples)
+    often = Counter(term for term in terms(text) if not term[0].isdigit())
+    return len(set(triples)) < len(triples) or max(often.values(), default=0) > MAX_REPEATS
 
 
 def words_of(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from model.tasks.attributes import in_order, normalise_units
 from schemas.events import Evidence, EvidenceSource
 
 _YES = frozenset(("yes", "true", "y", "是", "有", "支持"))
-_NO = frozenset(("no", "false", "n", "否", "无", "没有", "不支持"))
+_NO = frozenset(("no", "false", "n", "none", "n/a", "否", "无", "没有", "不支持"))
 # Names that read as an adjective: 'dishwasher safe: yes' is 'It is dishwasher safe.'
 _ADJECTIVE = re.compile(r".*(?:safe|proof|resistant|washable|able|free|included|required|compatible)$")
 
@@ -81,11 +81,13 @@ def _says(text: str, name: str, value: str) -> bool:
 def title_facts(title: str, attributes: Mapping[str, str]) -> list[tuple[str, str]]:
     """Up to two short facts that go well behind a title, and that half of it does not say already."""
     said = set(terms(title))
+    lengths = ("length", "length^2", "length^3")
     return [
         (name, value)
         for name, value in _facts(attributes)
         if concepts.named(name) in ("material", "color", "capacity", "size", "flavor", "scent")
         if len(value) <= 24 and not re.search("[,;/、，；]", value) and value.lower() not in _YES | _NO
+        if not any(amount.dimension in lengths for amount in quantities.find(value))
         if not _says(title, name, value) and len(said & set(terms(value))) * 2 < max(1, len(set(terms(value))))
     ][:2]
 
@@ -157,9 +159,9 @@ def _english(facts: Sequence[tuple[str, str]], key: str) -> list[str]:
     clauses = [
         _pick(_ENGLISH[concept], key).format(v=value)
         for concept, value in by_concept.items()
-        if concept in _ENGLISH and _plain(value)
+        if _fits_clause(concept, value)
     ]
-    used |= {concept for concept, value in by_concept.items() if concept in _ENGLISH and _plain(value)}
+    used |= {concept for concept, value in by_concept.items() if _fits_clause(concept, value)}
     result += [f"It {' and '.join(clauses[i : i + 2])}." for i in range(0, len(clauses), 2)]
     for name, value in facts:
         if concepts.named(name) not in used:
@@ -168,13 +170,14 @@ def _english(facts: Sequence[tuple[str, str]], key: str) -> list[str]:
 
 
 def _sentence(label: str, value: str, name: str) -> str:
-    flat = re.sub(r"[_\s]+", " ", name).strip().lower()
+    flat = re.sub(r"[_\s]+", " ", name).strip()
+    flat = flat[:1].lower() + flat[1:] if flat[1:2].islower() else flat
     if value.lower() in _YES and _ADJECTIVE.match(flat):
-        return f"It is {flat}." if not flat.endswith(("included", "required")) else f"{flat.capitalize()}."
+        return f"It is {flat}." if not flat.endswith(("included", "required")) else f"{flat[:1].upper()}{flat[1:]}."
     if value.lower() in _NO and _ADJECTIVE.match(flat):
         if flat.endswith(("included", "required")):
             head, _, tail = flat.rpartition(" ")
-            return f"{head} not {tail}.".strip().capitalize()
+            return f"{head[:1].upper()}{head[1:]} not {tail}."
         return f"It is not {flat}."
     if _names_itself(label, value):
         return f"{value[:1].upper()}{value[1:].rstrip('.')}."
@@ -185,6 +188,15 @@ def _names_itself(label: str, value: str) -> bool:
     """Whether the value says what it is: 'warranty: 1 year warranty', 'shipping: ships in 3 days'."""
     words = set(terms(label))
     return bool(words) and words <= set(terms(value))
+
+
+def _fits_clause(concept: str, value: str) -> bool:
+    """Whether the value can follow the concept's verb: 'is 9.5 cm high', but not 'is crew high'."""
+    return (
+        concept in _ENGLISH
+        and _plain(value)
+        and (concept == "origin" or bool(re.match(r"(?:about |approx\.? )?\d", value)))
+    )
 
 
 def _plain(value: str) -> bool:

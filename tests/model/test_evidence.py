@@ -101,7 +101,7 @@ def test_finds_it_on_a_chinese_listing(question: str, name: str) -> None:
     "question", ["Does it come with a charger?", "Is it compatible with an iPhone?", "hello", "", "？"]
 )
 def test_what_is_not_there_scores_low(question: str) -> None:
-    assert all(item.score < 0.34 for item in rank(question, passages(MUG)))
+    assert all(item.score < 0.3 for item in rank(question, passages(MUG)))
 
 
 def test_scores_are_shares_in_order() -> None:

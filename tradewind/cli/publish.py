@@ -170,6 +170,7 @@ def _send(
     dry_run: bool,
 ) -> End:
     from tradewind.assembly import make_publisher
+    from tradewind.cli.ctrl_c import until_ctrl_c
     from tradewind.cli.publish_report import End
     from tradewind.cli.sending import KafkaGone, flush, send
     from tradewind.reach import topics_in_kafka
@@ -186,7 +187,8 @@ def _send(
         open_versions(settings).id_of(topic)
     publisher = None if dry_run else make_publisher(settings, delivered)
     try:
-        send(rows, topic, publisher, tally, now=_now, on_problem=report.problem, on_row=on_row)
+        with until_ctrl_c(rows) as interruptible:
+            send(interruptible, topic, publisher, tally, now=_now, on_problem=report.problem, on_row=on_row)
     except KafkaGone as error:
         return End(f"Kafka stopped answering: {error}", Exit.UNREACHABLE)
     except KeyboardInterrupt:

@@ -175,6 +175,13 @@ def test_support_is_the_share_of_words_that_are_found() -> None:
     assert support("spaceship", MUG, question="Is it a spaceship?").share == 1.0
 
 
+def test_a_quotation_of_a_source_passes_whatever_its_grammar() -> None:
+    sources = ("三岁以下不能玩,也不要水洗。", "绝缘: 不绝缘")
+    assert check("三岁以下不能玩,也不要水洗。绝缘：不绝缘；", sources, "zh") == ()
+    assert check("According to the listing, “Lid not included”.", ("Lid not included.",)) == ()
+    assert check("Suitable for children.", ("Not suitable for children.",))  # a part of a sentence is none
+
+
 @given(st.text(), st.lists(st.text(), max_size=3), st.text(), st.sampled_from(["en", "zh", "und"]))
 def test_any_text_can_be_checked(text: str, sources: list[str], question: str, language: str) -> None:
     end_of_last = 0

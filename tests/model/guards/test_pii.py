@@ -43,6 +43,8 @@ from model.guards import pii
         ("I am Maria. Does it fit?", "I am [name]. Does it fit?"),
         ("我叫张伟，想问一下", "我叫[name]，想问一下"),
         ("Thanks,\nJane Doe", "Thanks,\n[name]"),
+        ("this is Ruth Okonjo-Bell (ruth@example.org)", "this is [name] ([email])"),
+        ("send it to Mr P. Lindqvist please", "send it to Mr [name] please"),
         ("收件人：王小明，电话 13912345678", "收件人：[name]，电话 [phone]"),
     ],
 )

@@ -19,6 +19,7 @@ def amounts(text: str) -> list[tuple[float, str]]:
         ("750毫升", [(750, "volume")]),
         ("1,500 W or 1.5kW", [(1500, "power"), (1500, "power")]),
         ("9/16 in.", [(14.287, "length")]),
+        ("7-1/4 in (184 mm)", [(184.15, "length"), (184, "length")]),
         ("1-9/16 inch", [(39.688, "length")]),
         ('1 9/16" wide', [(39.688, "length")]),
         ("1½ cups", [(354.882, "volume")]),

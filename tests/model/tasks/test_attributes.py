@@ -20,6 +20,7 @@ from model.tasks.attributes import in_order, normalise, normalise_units
         ("304不锈钢", "304不锈钢"),
         ("size 40 L", "size 40 L"),  # a litre or a size?
         ("XR-500g2", "XR-500g2"),
+        ("2.4G, 5G", "2.4G, 5G"),
         ("cotton", "cotton"),
     ],
 )

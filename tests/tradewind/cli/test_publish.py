@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tradewind.cli.conftest import Cli
+from tradewind.cli.follow import follow
+from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack
 
 pytestmark = pytest.mark.integration
+DEADLINE_S = 60.0
 Tail = Callable[..., list[dict[str, Any]]]
 
 LISTINGS = """\
@@ -180,3 +188,29 @@ def test_a_registry_that_is_away(cli: Cli, stack: LocalStack, monkeypatch: pytes
     result = cli("publish", "listings", _write("new.jsonl", LISTINGS % {"id": "x"}))
     assert result.exit_code == 3
     assert "TRADEWIND_SCHEMA_REGISTRY_URL" in result.stderr
+
+
+def test_ctrl_c_ends_with_the_right_counts(stack: LocalStack) -> None:
+    """Rows come through a pipe that stays open, so that it is still reading when the signal comes."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = (sys.executable, "-m", "tradewind", "publish", "listings", "-", "--json")
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    try:
+        assert process.stdin is not None
+        process.stdin.write((LISTINGS % {"id": "open"}).encode())
+        process.stdin.flush()
+        _until_on_topic("open-5")
+        process.send_signal(signal.SIGINT)
+        told, errors = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert errors.splitlines() == [b"error: interrupted"]
+    outcome = json.loads(told)
+    assert (outcome["good"], outcome["sent"], outcome["bad"], outcome["refused"]) == (2, 2, 2, 0)
+
+
+def _until_on_topic(key: str) -> None:
+    with closing(follow(Settings(), "listings.v1", 2, from_beginning=True, quiet_s=DEADLINE_S)) as messages:
+        assert any(message.key() == key.encode() for message in messages)

