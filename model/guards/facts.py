@@ -66,7 +66,7 @@ _ROLES = {
     "weight": r"weighs?|weight|重量?|净重",
     "capacity": r"capacity|volume|holds?|容量",
 }
-_ROLE = re.compile("|".join(rf"(?P<{role}>(?<![a-z])(?:{words})(?![a-z]))" for role, words in _ROLES.items()))
+ROLE = re.compile("|".join(rf"(?P<{role}>(?<![a-z])(?:{words})(?![a-z]))" for role, words in _ROLES.items()))
 
 
 @lru_cache(maxsize=256)
@@ -158,10 +158,10 @@ def role_of(text: str, quantity: Quantity) -> str:
     if quantity.dimension not in ("length", "mass", "volume"):
         return ""
     start, end = next((s, e) for s, e in [*clause_spans(text), (0, len(text))] if s <= quantity.start < e)
-    after = _ROLE.match(text[quantity.end : end].lstrip(' -."”″').removeprefix("in "))
+    after = ROLE.match(text[quantity.end : end].lstrip(' -."”″').removeprefix("in "))
     if after:
         return str(after.lastgroup)
-    before = list(_ROLE.finditer(text, start, quantity.start))
+    before = list(ROLE.finditer(text, start, quantity.start))
     name, colon, _ = text.partition(":")
     if colon and start <= len(name) and len(before) > 1:
         return ""  # 'size (width x depth): 40 x 30 cm'

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from model.guards import lexicon, quantities
-from model.guards.facts import NEGATOR, TOKEN, Facts, clause_spans, facts_of, is_negated, plain_sentence, role_of
+from model.guards.facts import NEGATOR, ROLE, TOKEN, Facts, clause_spans, facts_of, is_negated, plain_sentence, role_of
 from model.guards.quantities import Quantity
 from model.language import fold, primary, sentences, stem, terms
 
@@ -214,14 +214,22 @@ def _truth(question: str, facts: Facts) -> bool | None:
     known = [facts.terms.get(term.name, frozenset()) for term in lexicon.find(question)]
     if any(polarities == {False} for polarities in known):
         return False
-    amounts = all(any(quantities.same(q, s) for s, _ in facts.quantities) for q in quantities.find(question))
+    asked = quantities.find(question)
+    measured = all(
+        any(quantities.same(q, s) and _fits(q, role_of(question, q), role) for s, role in facts.quantities)
+        for q in asked
+    )
     if known:
-        return True if amounts and all(polarities == {True} for polarities in known) else None
-    words = frozenset(terms(question))
+        return True if measured and all(polarities == {True} for polarities in known) else None
+    for q in reversed(asked):
+        question = question[: q.start] + question[q.end :]
+    words = frozenset(terms(ROLE.sub(" ", question) if asked else question))
     about = [clause for clause in facts.clauses if words and len(words & clause.words) >= _NEEDED * len(words)]
-    if not about or len({clause.negated for clause in about}) > 1:
-        return None
-    return amounts if not about[0].negated and amounts else (False if about[0].negated else None)
+    if about and all(clause.negated for clause in about):
+        return False
+    # a yes needs every word of the question: 'one size only' is no yes to 'one of each size'
+    said = any(words <= clause.words and not clause.negated for clause in about) or bool(asked and not words)
+    return True if said and measured and not any(clause.negated for clause in about) else None
 
 
 def _names(text: str, folded: str, facts: Facts, language: str) -> list[_Found]:

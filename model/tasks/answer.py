@@ -16,10 +16,11 @@ from datetime import datetime
 from enum import Enum
 
 from model.evidence import as_source, passages, rank
-from model.guards import concepts, grounding, moderation, pii, quantities
-from model.language import UNDETERMINED, detect, primary, sentences, terms
+from model.guards import concepts, grounding, moderation, pii
+from model.language import UNDETERMINED, detect, primary, sentences
 from model.protocol import Completion, Engine, EngineError, Priority
 from model.tasks import drafting, templates
+from model.tasks.draft_checks import BANNED, refused_draft
 from model.tasks.prompts import ANSWER_VERSION, answer_prompt
 from schemas.events import (
     AnswerDrafted,
@@ -232,58 +233,17 @@ async def _draft(
             break  # this prompt breaks the model; another try would too, the evidence can still be quoted
         completions.append(completion)
         text = drafting.tidy(completion)
-        refused = _refused(text, question, language, evidence, sources, policy.min_support)
+        refused = refused_draft(text, question, language, evidence, policy.min_support)
         checks += refused
         if not refused:
             share = grounding.support(text, sources, question).share
             sure = confidence(evidence[0].score, share, completion.mean_logprob)
             return _Draft(text, Method.MODEL, sure, tuple(checks), tuple(completions))
     text = templates.quote(evidence, language)
-    refused = drafting.refused(text, "draft", [*sources, text], language, banned=_BANNED)
+    refused = drafting.refused(text, "draft", [*sources, text], language, banned=BANNED)
     if refused:
         return _Draft(checks=(*checks, *refused), completions=tuple(completions))
     return _Draft(text, Method.TEMPLATE, confidence(evidence[0].score, 1.0, 0.0), tuple(checks), tuple(completions))
-
-
-#: Superlatives are left in: the evidence may be a seller's sentence that has one.
-_BANNED = moderation.HARMFUL | moderation.COPY_BANS
-
-
-def _refused(
-    text: str,
-    question: str,
-    language: str,
-    evidence: Sequence[Evidence],
-    sources: Sequence[str],
-    min_support: float,
-) -> tuple[Check, ...]:
-    if not text:
-        return (Check("grounding", "draft", "empty", 0, 0, ""),)
-    checks = drafting.refused(text, "draft", sources, language, banned=_BANNED, question=question)
-    if not checks and grounding.support(text, sources, question).share < min_support:
-        checks = (Check("grounding", "draft", "unsupported_wording", 0, len(text), text),)
-    if not checks and drafting.repeats_itself(text):
-        checks = (Check("grounding", "draft", "repetition", 0, len(text), text),)
-    if not checks and not _on_topic(text, evidence):
-        checks = (Check("grounding", "draft", "off_topic", 0, len(text), text),)
-    return checks
-
-
-def _on_topic(text: str, evidence: Sequence[Evidence]) -> bool:
-    """Whether the draft says something of the evidence, instead of the question or a canned phrase again."""
-    if text.rstrip().endswith(("?", "？")):
-        return False
-    amounts = quantities.find(text)
-    words = set(terms(text))
-    for item in evidence:
-        if any(quantities.same(a, b) for a in amounts for b in quantities.find(item.text)):
-            return True
-        if words & set(terms(item.text)):
-            return True
-        # of an attribute that only says yes or no, the name is what there is to say
-        if len(item.text) <= 5 and words & set(terms(item.name)):
-            return True
-    return False
 
 
 def _judge(

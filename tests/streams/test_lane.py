@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from model.protocol import EngineClosed, EngineDeadline, PromptTooLong
 from schemas.codec import Codec, frame
@@ -184,6 +185,21 @@ async def test_a_permanent_error_is_not_tried_again_and_its_words_stay_here() ->
     assert "555" not in letter.message
     assert stage.pauses == []
     assert stage.acked == [0]
+
+
+async def test_no_log_line_has_a_buyers_words() -> None:
+    async def work(asked: QuestionAsked) -> Event:
+        if asked.question_id == "q-1":
+            raise PromptTooLong(f"the prompt {asked.text} is too long")
+        if asked.question_id == "q-2" and not stage.pauses:
+            raise EngineDeadline(f"{asked.text} took too long")
+        return draft(asked)
+
+    stage = Stage(work)
+    with capture_logs() as lines:
+        await stage.run([b"Call me: 555-0100", *encoded(*(question(number) for number in range(4)))])
+    assert {line["event"] for line in lines} == {"dead letter", "trying again", "done"}
+    assert "555" not in str(lines)
 
 
 async def test_a_message_that_is_always_late_is_put_aside_after_its_tries() -> None:

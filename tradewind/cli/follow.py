@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from tradewind.settings import Settings
 
 _POLL_S = 0.2  # also how long Ctrl-C may have to wait
-_ASK_TIMEOUT_S = 5.0
 
 
 def follow(
@@ -27,12 +34,13 @@ def follow(
 
     Args:
         partitions: how many the topic has.
-        from_beginning: whether to begin with the oldest message that there is; else with the next one to come.
+        from_beginning: whether to begin with the oldest message that there is; else with the first one to come after
+            the end of its partition was reached.
         quiet_s: end after so many seconds without a message.
         on_trouble: told when all brokers are away; reading goes on when they are back.
 
     Raises:
-        KafkaException: Kafka refuses, or does not say where a partition begins and ends.
+        KafkaException: Kafka refuses.
     """
 
     def on_error(error: KafkaError) -> None:
@@ -44,29 +52,29 @@ def follow(
             **{
                 "group.id": "tradewind-tail",  # a name is a must; nothing is committed under it
                 "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
                 "log_level": 0,
                 "error_cb": on_error,
             }
         )
     )
     try:
-        # Offsets asked for here, not OFFSET_END: what is published from now on is then in any case read.
-        consumer.assign([_start(consumer, topic, number, from_beginning) for number in range(partitions)])
+        start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+        consumer.assign([TopicPartition(topic, number, start) for number in range(partitions)])
+        # The embedded broker takes the beginning of the last batch for the end, so what comes before the end is dropped.
+        behind: set[int | None] = set() if from_beginning else set(range(partitions))
         heard = clock()
         while quiet_s is None or clock() - heard < quiet_s:
             message = consumer.poll(_POLL_S)
             if message is None:
                 continue
             error = message.error()
-            if error is not None:
+            if error is None and message.partition() not in behind:
+                yield message
+                heard = clock()
+            elif error is not None and error.code() == KafkaError._PARTITION_EOF:
+                behind.discard(message.partition())
+            elif error is not None and not error.retriable():
                 raise KafkaException(error)
-            yield message
-            heard = clock()
     finally:
         consumer.close()
-
-
-def _start(consumer: Consumer, topic: str, partition: int, from_beginning: bool) -> TopicPartition:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ASK_TIMEOUT_S)
-    return TopicPartition(topic, partition, low if from_beginning else high)

@@ -128,6 +128,8 @@ def test_merged_brands() -> None:
         ("Is it 9.5 cm high?", "Yes.", True),
         ("Is it 12 cm high?", "Yes.", False),
         ("Will my cat like it?", "Yes.", False),
+        ("Does it have a wide handle?", "Yes, it has a wide handle.", True),
+        ("Does it have a wide lid?", "Yes.", False),
         ("Is it not dishwasher safe?", "Yes.", False),  # which of the two does it mean?
         ("", "Yes.", False),
     ],

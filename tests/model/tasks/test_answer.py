@@ -124,6 +124,8 @@ async def test_after_two_refusals_the_evidence_is_quoted_for_review() -> None:
         "Thank you for your question.",  # a canned answer off the topic
         "Call us on 415-555-2671.",
         "The answer is no.",
+        "I'm between the two of them.",
+        "microwave safe",
     ],
 )
 async def test_bad_drafts_never_leave(reply: str) -> None:

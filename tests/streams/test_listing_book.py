@@ -1,0 +1,84 @@
+"""How a question finds its listing, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from streams import listing_book
+from streams.listing_book import ListingBook
+
+pytestmark = pytest.mark.integration
+
+DEADLINE_S = 20.0
+
+
+@pytest.fixture
+def topic(embedded_broker: str, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A topic of this test's own in the place of `listings.v1`."""
+    name = unique_name("listings")
+    admin = AdminClient({"bootstrap.servers": embedded_broker})
+    admin.create_topics([NewTopic(name, num_partitions=3)])[name].result()
+    monkeypatch.setattr(listing_book, "LISTINGS", type("T", (), {"name": name}))
+    return name
+
+
+def produce(broker: str, topic: str, *messages: tuple[int, bytes | None, bytes | None]) -> None:
+    producer = Producer({"bootstrap.servers": broker})
+    for partition, key, value in messages:
+        producer.produce(topic, key=key, value=value, partition=partition)
+    assert producer.flush(10) == 0
+
+
+async def find(book: ListingBook, listing_id: str, partition: int = 0, wait_s: float = 0.0) -> bytes | None:
+    return await asyncio.wait_for(book.find(listing_id, partition, wait_s), DEADLINE_S)
+
+
+async def test_a_listing_is_found_where_its_partition_is_followed(embedded_broker: str, topic: str) -> None:
+    produce(
+        embedded_broker, topic, (0, b"l-1", b"old"), (0, b"l-1", b"new"), (1, b"l-2", b"other"), (0, None, b"no key")
+    )
+    book = ListingBook({"bootstrap.servers": embedded_broker})
+    book.start()
+    try:
+        book.assign([0])
+        assert await find(book, "l-1") == b"new"
+        assert await find(book, "l-2", partition=1) is None
+        book.assign([1])
+        assert await find(book, "l-2", partition=1) == b"other"
+        assert await find(book, "l-1") is None
+        book.assign([0, 1])
+        assert await find(book, "l-1") == b"new"
+    finally:
+        await book.close()
+
+
+async def test_a_question_waits_for_its_listing(embedded_broker: str, topic: str) -> None:
+    book = ListingBook({"bootstrap.servers": embedded_broker})
+    book.start()
+    try:
+        book.assign([0, 1, 2])
+        assert await find(book, "l-9", wait_s=0.05) is None
+        waiting = asyncio.ensure_future(find(book, "l-9", wait_s=DEADLINE_S))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(produce, embedded_broker, topic, (0, b"l-9", b"at last"))
+        assert await waiting == b"at last"
+    finally:
+        await book.close()
+
+
+async def test_a_deleted_listing_is_gone(embedded_broker: str, topic: str) -> None:
+    produce(embedded_broker, topic, (0, b"l-1", b"there"), (0, b"l-1", None), (0, b"l-2", b"there"))
+    book = ListingBook({"bootstrap.servers": embedded_broker})
+    book.start()
+    try:
+        book.assign([0])
+        assert await find(book, "l-2") == b"there"
+        assert await find(book, "l-1") is None
+    finally:
+        await book.close()
