@@ -50,7 +50,9 @@ class EngineSettings:
 
     number_format: NumberFormat = "auto"  # auto: see model.loading.choose_format
     device: str = "cpu"
-    threads: int | None = None  # for matrix products; None: one for each core that this process may run on
+    threads: int | None = (
+        None  # for matrix products; None: one less than there are cores, see model.loading.use_threads
+    )
     slots: int = 32  # requests that are generated at the same time
     answer_slots: int = 4  # of those, kept free of descriptions, so that an answer never waits for one to end
     queue_size: int = 256  # requests that may wait for a slot

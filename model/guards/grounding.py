@@ -13,8 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from model.guards import lexicon, quantities
-from model.guards.facts import NEGATOR, ROLE, TOKEN, Facts, clause_spans, facts_of, is_negated, plain_sentence, role_of
+from model.guards import bindings, lexicon, quantities
+from model.guards.facts import (
+    NEGATOR,
+    ROLE,
+    TOKEN,
+    Facts,
+    clause_spans,
+    facts_of,
+    is_negated,
+    plain_sentence,
+    role_of,
+)
 from model.guards.quantities import Quantity
 from model.language import fold, primary, sentences, stem, terms
 
@@ -69,6 +79,7 @@ def check(text: str, sources: Sequence[str], language: str = "en", question: str
     found = [
         *_numbers(folded, facts),
         *_terms(folded, facts),
+        *(("swapped_material", *place) for place in bindings.swapped(folded, facts.bound)),
         *_negations(folded, facts),
         *_yes_no(folded, facts, question),
         *_names(text, folded, facts, language),
@@ -179,6 +190,9 @@ def _negations(text: str, facts: Facts) -> list[_Found]:
         words = frozenset(terms(text[start:end]))
         if negator:
             scope = frozenset(terms(text[negator.end() : end])) or words
+            if scope <= _VAGUE:  # 'which is not included': what is not?
+                sentence = next((s for s, e in sentences(text) if s <= negator.start() < e), start)
+                scope |= frozenset(terms(text[sentence : negator.start()]))
             if not any(scope and len(scope & denied) >= _NEEDED * len(scope) for denied in denials):
                 found.append(("unsupported_negation", *negator.span()))
         elif any(
@@ -197,6 +211,9 @@ _VERB_STEMS = frozenset(stem(word) for word in ("measures", "weighs", "made", "h
 
 #: Share of a clause's content words that must meet those of another for the two to be about the same thing.
 _NEEDED = 0.6
+
+# Denied words that say nothing without what stands before them.
+_VAGUE = frozenset(stem(word) for word in ("included", "needed", "required", "supplied", "provided", "available"))
 
 
 def _yes_no(text: str, facts: Facts, question: str) -> list[_Found]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from model.guards import grounding, moderation, pii
 from model.language import sentences, terms
@@ -66,11 +67,12 @@ def tidy(completion: Completion) -> str:
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether three words in a row occur twice, or one content word three times: the loops of small models."""
+    """The loops of small models: a word twice in a row, three words in a row again, a content word three times."""
     words = words_of(text)
     triples = list(zip(words, words[1:], words[2:], strict=False))
     often = Counter(term for term in terms(text) if not term[0].isdigit())
-    return len(set(triples)) < len(triples) or max(often.values(), default=0) > MAX_REPEATS
+    doubled = any(first == second for first, second in pairwise(words) if first.isalpha())
+    return doubled or len(set(triples)) < len(triples) or max(often.values(), default=0) > MAX_REPEATS
 
 
 def words_of(text: str) -> list[str]:

@@ -98,12 +98,18 @@ def resolve(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def shell_commands(markdown: str) -> Iterator[list[str]]:
-    """The words of each line in the shell blocks of a page."""
+    """The words of each command in the shell blocks of a page."""
     for block in re.findall(r"^```sh\n(.*?)^```", markdown, re.DOTALL | re.MULTILINE):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words:
+        code = re.sub(r"\s+#.*", "", block.replace("\\\n", " "))
+        lexer = shlex.shlex(code, posix=True, punctuation_chars="\n")
+        lexer.whitespace, lexer.whitespace_split = " \t", True
+        words: list[str] = []
+        for token in [*lexer, "\n"]:
+            if token.strip("\n"):
+                words.append(token)
+            elif words:
                 yield words
+                words = []
 
 
 def _texts(value: Any) -> Iterator[str]:

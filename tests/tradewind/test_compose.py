@@ -12,7 +12,6 @@ import re
 import shutil
 import stat
 import subprocess
-from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -31,7 +30,6 @@ from tests.tradewind.deployment import (
     filled,
     resolve,
     services,
-    shell_commands,
     variables,
 )
 from tradewind.settings import Settings
@@ -200,9 +198,6 @@ def test_the_model_has_a_thread_for_each_core_of_its_container() -> None:
     assert worker["environment"]["TRADEWIND_MODEL_THREADS"] == worker["deploy"]["resources"]["limits"]["cpus"]
 
 
-# ---------------------------------------------------------------- secrets and accounts
-
-
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     """A folder with what deploy/make-secrets.sh makes."""
@@ -266,44 +261,3 @@ def test_the_sink_finds_its_password_and_its_account(
 
 def test_clickhouse_configuration_is_well_formed() -> None:
     assert ElementTree.parse(DEPLOY / "clickhouse/config.xml").getroot().tag == "clickhouse"
-
-
-# ---------------------------------------------------------------- docs/operating.md
-
-GUIDE = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
-
-
-def test_the_guide_names_settings_that_exist() -> None:
-    named = set(re.findall(r"TRADEWIND_[A-Z_]*[A-Z]", GUIDE))
-    assert named
-    assert named <= SETTINGS | {"TRADEWIND_KAFKA", "TRADEWIND"}
-
-
-def test_the_guide_names_every_metric_and_no_other() -> None:
-    from prometheus_client import REGISTRY
-
-    import streams.metrics  # noqa: F401 - registers the worker's
-    from consumers.clickhouse.metrics import METRICS
-
-    worker = {family.name for family in REGISTRY.collect() if family.name.startswith("tradewind_")}
-    sink = {metric.name.removesuffix("_total") for metric in METRICS}
-    named = {name.removesuffix("_total") for name in re.findall(r"`(tradewind_[a-z_]+)`", GUIDE)}
-    assert named == {name for name in worker if not name.startswith("tradewind_sink_")} | sink
-
-
-def test_the_commands_in_the_guide_exist() -> None:
-    checked = 0
-    for words in shell_commands(GUIDE):
-        if words[0] == "tradewind":
-            resolve(words[1:])
-        elif words[:3] == ["docker", "compose", "run"]:
-            service, *arguments = dropwhile(lambda word: word.startswith("-"), words[3:])
-            assert service in OURS, service
-            resolve(arguments)
-        elif words[:2] == ["docker", "compose"]:
-            named = {word.partition("=")[0] for word in words[2:]} & set(SERVICES)
-            assert named or words[2] in {"up", "down", "build", "ps", "stop"}, words
-        else:
-            continue
-        checked += 1
-    assert checked > 5

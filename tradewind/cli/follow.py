@@ -18,6 +18,7 @@ from confluent_kafka import (
 from tradewind.settings import Settings
 
 _POLL_S = 0.2  # also how long Ctrl-C may have to wait
+_FIRST_WORD_S = 10.0  # silence counts once Kafka has said something
 
 
 def follow(
@@ -61,20 +62,24 @@ def follow(
     try:
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
         consumer.assign([TopicPartition(topic, number, start) for number in range(partitions)])
-        # The embedded broker takes the beginning of the last batch for the end, so what comes before the end is dropped.
-        behind: set[int | None] = set() if from_beginning else set(range(partitions))
-        heard = clock()
-        while quiet_s is None or clock() - heard < quiet_s:
+        # The embedded broker takes the beginning of the last batch for the end: what comes before the end is dropped.
+        ends: dict[int, int] = dict.fromkeys(range(partitions), 0) if from_beginning else {}
+        deadline = None if quiet_s is None else clock() + max(quiet_s, _FIRST_WORD_S)
+        while deadline is None or clock() < deadline:
             message = consumer.poll(_POLL_S)
             if message is None:
                 continue
-            error = message.error()
-            if error is None and message.partition() not in behind:
-                yield message
-                heard = clock()
-            elif error is not None and error.code() == KafkaError._PARTITION_EOF:
-                behind.discard(message.partition())
-            elif error is not None and not error.retriable():
+            error, number, offset = message.error(), message.partition() or 0, message.offset() or 0
+            if error is None:
+                if number not in ends:
+                    _, ends[number] = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+                if offset >= ends[number]:
+                    yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ends.setdefault(number, 0)
+            elif not error.retriable():
                 raise KafkaException(error)
+            if quiet_s is not None:
+                deadline = clock() + quiet_s
     finally:
         consumer.close()

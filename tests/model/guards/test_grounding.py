@@ -89,6 +89,11 @@ def test_what_they_do_not_say_is_refused(text: str, category: str) -> None:
         ("sizes: S, M, L", "Sizes S, M, L and XL"),
         ("pack of 12", "A pack of 24"),
         ("Lid not included.", "The lid is included."),
+        ("A stainless steel lining keeps tomatoes and lemon off the copper wall.", "With a copper lining."),
+        (
+            "The sheet in the picture is not included. One pillowcase.",
+            "One pillowcase, which is not included.",
+        ),
     ],
 )
 def test_known_failures_of_such_systems(source: str, text: str) -> None:
@@ -108,6 +113,20 @@ def test_known_failures_of_such_systems(source: str, text: str) -> None:
 )
 def test_other_words_for_the_same_pass(source: str, text: str) -> None:
     assert categories(text, (source,)) == set()
+
+
+def test_materials_stay_with_their_part() -> None:
+    sources = (
+        "handle material: cast brass",
+        "lid: copper lid included",
+        "lining: stainless steel",
+        "Copper Pan",
+    )
+    assert categories("A copper pan with a copper lid and a brass handle.", sources) == set()
+    assert "swapped_material" in categories("A pan with a brass lid.", sources)
+    assert "swapped_material" in categories("The handle is made of copper.", sources)
+    assert "swapped_material" in categories("A pan with copper lining.", sources)
+    assert "unsupported_part" in categories("A copper pan with a copper strap.", sources)
 
 
 def test_merged_brands() -> None:

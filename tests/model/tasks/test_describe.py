@@ -101,6 +101,8 @@ async def test_then_the_offending_sentences_are_left_out() -> None:
         "A stoneware mug. A stoneware mug in blue. A stoneware mug in blue. A stoneware mug in blue.",
         "Un mug en grès bleu pour le matin, avec une anse et des couleurs de la mer.",
         "Harbor. Harbor.",
+        "It is a stoneware mug in sea blue with a wide handle, and it holds 350 ml.",
+        "A multi-purpose stoneware mug with a wide handle.",
         "Call 415-555-2671 for this stoneware mug in sea blue with a wide handle.",
     ],
 )
