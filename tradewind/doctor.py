@@ -20,9 +20,9 @@ from model.fetch import locate
 from model.provenance import DEFAULT, CheckpointError
 from schemas.registry import ConfluentRegistry, RegistryError, RegistryUnavailable
 from schemas.topics import CATALOGUE
-from streams.topics import TopicsError, plan
+from streams.reach import KafkaUnreachable, topics_in_kafka
+from streams.topics import plan
 from tradewind.cli.text import without_password
-from tradewind.reach import topics_in_kafka
 from tradewind.schema_versions import open_versions, present_in
 from tradewind.settings import Settings
 
@@ -93,7 +93,7 @@ def check_kafka(settings: Settings) -> list[Finding]:
     """Whether a broker answers, and has the topics as they should be."""
     try:
         there = topics_in_kafka(settings)
-    except TopicsError as error:
+    except KafkaUnreachable as error:
         detail, _, mend = str(error).partition("; ")
         return [
             Finding("kafka", "failed", detail, mend, unreachable=True),

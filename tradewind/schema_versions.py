@@ -21,7 +21,7 @@ from schemas.registry import (
     same_schema,
 )
 from schemas.topics import CATALOGUE, Topic
-from tradewind.reach import address_of, listens
+from streams.reach import address_of, listens
 from tradewind.settings import Settings
 
 TIMEOUT_S = 4.0

@@ -25,10 +25,11 @@ def explain(error: Exception) -> Trouble | None:
     from schemas.publisher import DeliveryFailed
     from schemas.registry import RegistryError, RegistryUnavailable
     from streams.delivery import DeadLetterLimitReached
+    from streams.reach import KafkaUnreachable
     from streams.topics import TopicsError
     from tradewind.stack.local import StackError
 
-    if isinstance(error, (TopicsError, RegistryUnavailable)):
+    if isinstance(error, (KafkaUnreachable, RegistryUnavailable)):
         return Trouble(str(error), Exit.UNREACHABLE)
     if isinstance(error, CheckpointError):
         return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)
@@ -44,7 +45,7 @@ def explain(error: Exception) -> Trouble | None:
         )
     if isinstance(error, ClickHouseError):
         return Trouble(f"ClickHouse: {_first_line(error)}", Exit.FAILED)
-    if isinstance(error, (DeadLetterLimitReached, DeliveryFailed, RegistryError, StackError, SinkError)):
+    if isinstance(error, (TopicsError, DeadLetterLimitReached, DeliveryFailed, RegistryError, StackError, SinkError)):
         return Trouble(str(error), Exit.FAILED)
     return None
 

@@ -26,8 +26,8 @@ from schemas.events import Check, CopyRoute, EvidenceSource, ListingEnriched, Li
 class CopyReason(str, Enum):
     """Why copy is routed as it is."""
 
-    GROUNDED = "grounded"  # PUBLISH: the model's description passed every guard
-    TRIMMED = "trimmed"  # PUBLISH: it passed after sentences were left out
+    GROUNDED = "grounded"  # the model's description passed every guard; PUBLISH where the policy lets it
+    TRIMMED = "trimmed"  # likewise, after sentences were left out
     TEMPLATE = "template"  # PUBLISH: built from the seller's facts, because the model's text did not pass
     TEMPLATE_LANGUAGE = "template_language"  # PUBLISH: built from the facts, the model does not write this language
     SPARSE_LISTING = "sparse_listing"  # REVIEW: the seller says too little for a page
@@ -48,6 +48,8 @@ class DescribePolicy:
         min_facts: attributes, brand and description sentences that a listing must have to be published.
         min_words: a shorter description (words, or pairs of Chinese characters) is none.
         min_support: least share of a sentence's content words that must stand in the listing.
+        publish_model_text: whether a description of the model's own may go to the page without a look. Not while the
+            checkpoint is untuned: the guards see what a text says, not what it mixes up.
         allow_superlatives: whether copy may say 'best in the world' and the like.
     """
 
@@ -58,6 +60,7 @@ class DescribePolicy:
     min_facts: int = 3
     min_words: int = 10
     min_support: float = 0.9
+    publish_model_text: bool = False
     allow_superlatives: bool = False
 
     @property
@@ -149,6 +152,8 @@ def _route(
         return CopyRoute.REVIEW, CopyReason.SPARSE_LISTING
     if description.reason is CopyReason.REFUSED:
         return CopyRoute.REVIEW, CopyReason.REFUSED
+    if description.method is Method.MODEL and not policy.publish_model_text:
+        return CopyRoute.REVIEW, description.reason
     return CopyRoute.PUBLISH, description.reason
 
 

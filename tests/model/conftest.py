@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from model.loading import LoadedModel, load
 from tests.support.tiny_model import write_folder
+
+torch.set_num_threads(1)  # the models are tiny, and on a busy machine several threads wait for each other
 
 
 @pytest.fixture(scope="session")

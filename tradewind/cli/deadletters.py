@@ -151,8 +151,8 @@ def _letters(settings: Settings) -> list[DeadLetter]:
     """All dead letters, once Kafka has answered."""
     from consumers.deadletters.browse import read_dead_letters
     from schemas.topics import DEAD_LETTERS
+    from streams.reach import topics_in_kafka
     from tradewind.assembly import make_codec
-    from tradewind.reach import topics_in_kafka
 
     if DEAD_LETTERS.name not in topics_in_kafka(settings):
         fail(f"Kafka has no topic {DEAD_LETTERS.name}; create it: tradewind topics create")
@@ -171,7 +171,7 @@ def _find(settings: Settings, ids: list[uuid.UUID]) -> list[DeadLetter]:
 
 def _check_topics(settings: Settings, letters: tuple[DeadLetter, ...]) -> None:
     """A message is not put on a topic that is not there: Kafka might make it, with settings of its own."""
-    from tradewind.reach import topics_in_kafka
+    from streams.reach import topics_in_kafka
 
     missing = {letter.source_topic for letter in letters} - topics_in_kafka(settings).keys()
     if missing:

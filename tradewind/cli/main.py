@@ -9,6 +9,7 @@ import typer
 from tradewind import __version__
 from tradewind.cli import config, data, deadletters, doctor, model, run, schemas, topics
 from tradewind.cli.shared import Exit, err
+from tradewind.stack.signals import signals_as_interrupts
 
 app = typer.Typer(
     name="tradewind",
@@ -44,7 +45,9 @@ def _root(
 def main() -> None:
     """Run the command; Ctrl-C ends it without a traceback."""
     try:
-        app()
+        # SIGTERM and SIGHUP stop what was started as Ctrl-C does, also while it is starting.
+        with signals_as_interrupts():
+            app()
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(int(Exit.INTERRUPTED))

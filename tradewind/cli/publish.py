@@ -169,11 +169,11 @@ def _send(
     *,
     dry_run: bool,
 ) -> End:
+    from streams.reach import topics_in_kafka
     from tradewind.assembly import make_publisher
     from tradewind.cli.ctrl_c import until_ctrl_c
     from tradewind.cli.publish_report import End
     from tradewind.cli.sending import KafkaGone, flush, send
-    from tradewind.reach import topics_in_kafka
     from tradewind.schema_versions import open_versions
 
     tally = report.tally

@@ -7,6 +7,7 @@ from typing import Optional
 
 import typer
 
+from tradewind.cli.guard import one_line_errors
 from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
 
 
@@ -33,7 +34,7 @@ def demo(
 
     settings = load_settings()
     plan = DemoPlan(report=report, orders=orders, speed=speed, questions_per_s=questions_per_s, timeout_s=timeout)
-    with _one_line_errors():
+    with one_line_errors():
         try:
             complete = run_demo(settings, plan, out)
         except DemoFailed as error:
@@ -55,7 +56,7 @@ def up(
     from tradewind.stack.local import StackError
 
     settings = load_settings()
-    with _one_line_errors(), LocalRun(settings) as run:
+    with one_line_errors(), LocalRun(settings) as run:
         run.start(worker=not no_worker, sink=not no_sink, tell=err.print)
         endpoints = run.stack.endpoints
         out.print(f"Kafka            {endpoints.bootstrap_servers}")
@@ -73,7 +74,7 @@ def status(as_json: bool = typer.Option(False, "--json", help="One JSON object."
     from tradewind.status import gather, show
 
     settings = load_settings()
-    with _one_line_errors():
+    with one_line_errors():
         found = gather(settings)
     if as_json:
         print_json(found)
@@ -96,7 +97,7 @@ def worker(
     settings = load_settings()
     from tradewind.processes import run_worker
 
-    with _one_line_errors():
+    with one_line_errors():
         run_worker(settings, names)
 
 
@@ -110,22 +111,6 @@ def sink(
     from consumers.clickhouse.migrate import migrate
     from tradewind.processes import run_sink_process
 
-    with _one_line_errors():
+    with one_line_errors():
         migrate(settings)
         run_sink_process(settings, accept_gap=accept_gap)
-
-
-class _one_line_errors:
-    """Ends with one line and the right exit code for whatever a user can mend."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, (typer.Exit, typer.Abort)):
-            return
-        from tradewind.trouble import explain
-
-        told = explain(error)
-        if told is not None:
-            fail(told.message, told.code)

@@ -37,9 +37,9 @@ def tail(
     Try it: tradewind tail answers-drafted -n 5 --from-beginning
     """
     from schemas.topics import UnknownTopic, topic_named
+    from streams.reach import topics_in_kafka
     from tradewind.assembly import make_codec
     from tradewind.cli.follow import follow
-    from tradewind.reach import topics_in_kafka
 
     try:
         source = topic_named(topic)

@@ -190,10 +190,9 @@ def _transactions(folder: Path, limit: int | None, columns: list[str] | None = N
         for batch in file.iter_batches(batch_size=_BATCH, columns=columns or _ORDER_COLUMNS):
             if left <= 0:
                 return
-            if left < batch.num_rows:
-                batch = batch.slice(0, int(left))
-            left -= batch.num_rows
-            yield from _without_nanoseconds(batch).to_pylist()
+            wanted = batch.slice(0, int(min(left, batch.num_rows)))
+            left -= wanted.num_rows
+            yield from _without_nanoseconds(wanted).to_pylist()
 
 
 def _without_nanoseconds(batch: pa.RecordBatch) -> pa.RecordBatch:

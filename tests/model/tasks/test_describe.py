@@ -60,17 +60,22 @@ async def run(
     return enriched, engine
 
 
-async def test_a_grounded_description_is_published_with_the_facts_that_it_left_out() -> None:
+async def test_a_grounded_description_gets_the_facts_that_it_left_out_and_a_look() -> None:
     enriched, engine = await run(MUG, GOOD)
     assert enriched.description.startswith(GOOD)
     assert "It is dishwasher safe." in enriched.description
     assert "It is not microwave safe." in enriched.description
     assert enriched.description.count("350 ml") == 1
-    assert (enriched.route, enriched.reason) == (CopyRoute.PUBLISH, CopyReason.GROUNDED.value)
+    assert (enriched.route, enriched.reason) == (CopyRoute.REVIEW, CopyReason.GROUNDED.value)
     assert enriched.provenance.method is Method.MODEL
     assert enriched.provenance.prompt_version == DESCRIBE_VERSION
     assert enriched.checks == ()
     assert engine.requests[0].priority is Priority.DESCRIPTION
+
+
+async def test_a_policy_may_let_the_model_publish() -> None:
+    enriched, _ = await run(MUG, GOOD, policy=DescribePolicy(publish_model_text=True))
+    assert (enriched.route, enriched.reason) == (CopyRoute.PUBLISH, CopyReason.GROUNDED.value)
 
 
 async def test_what_the_listing_does_not_say_is_tried_again_and_reported() -> None:
@@ -89,7 +94,7 @@ async def test_then_the_offending_sentences_are_left_out() -> None:
     enriched, _ = await run(MUG, text, text)
     assert enriched.description.startswith("A hand-thrown stoneware mug in sea blue with a wide handle. ")
     assert "spoon" not in enriched.description
-    assert (enriched.route, enriched.reason) == (CopyRoute.PUBLISH, CopyReason.TRIMMED.value)
+    assert (enriched.route, enriched.reason) == (CopyRoute.REVIEW, CopyReason.TRIMMED.value)
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,7 @@ def test_there_are_enough_questions_of_every_kind() -> None:
 def test_questions_come_in_both_languages_and_across_them() -> None:
     languages = {listing["listing_id"]: listing["language"] for listing in LISTINGS}
     pairs = Counter(
-        (labelled.question["language"], languages.get(labelled.question["listing_id"], "en"))
-        for labelled in QUESTIONS
+        (labelled.question["language"], languages.get(labelled.question["listing_id"], "en")) for labelled in QUESTIONS
     )
     assert pairs["zh-CN", "zh-CN"] + pairs["zh-CN", "en"] >= 16
     assert pairs["en", "zh-CN"] >= 3
@@ -119,9 +118,7 @@ def test_numbers_in_an_answer_stand_in_its_listing_or_question() -> None:
             facts = " ".join([listing["title"], listing["description"], *listing["attributes"].values()])
             known = set(re.findall(r"\d+", facts + labelled.question["text"]))
             # 180斤 is 90 kg: the one answer that computes.
-            assert set(re.findall(r"\d+", labelled.answer)) - known <= {"90"}, labelled.question[
-                "question_id"
-            ]
+            assert set(re.findall(r"\d+", labelled.answer)) - known <= {"90"}, labelled.question["question_id"]
 
 
 def test_labels_are_never_published() -> None:

@@ -137,9 +137,7 @@ def rows_at(*seconds: float) -> list[dict[str, Any]]:
 
 def test_replay_keeps_the_pace_of_the_data_divided_by_the_speed() -> None:
     time = FakeTime()
-    given_out = [
-        time.now for _ in journey.replay(rows_at(0, 60, 60, 180), 60, clock=time.clock, sleep=time.sleep)
-    ]
+    given_out = [time.now for _ in journey.replay(rows_at(0, 60, 60, 180), 60, clock=time.clock, sleep=time.sleep)]
     assert given_out == [100.0, 101.0, 101.0, 103.0]
     assert time.slept == [1.0, 2.0]
 

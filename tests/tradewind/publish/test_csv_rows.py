@@ -49,9 +49,7 @@ def test_an_empty_cell_leaves_the_field_out() -> None:
 
 
 def test_attributes_as_json_and_as_columns() -> None:
-    content = (
-        'listing_id,attributes,attributes.colour\nl-1,"{""colour"": ""red"", ""material"": ""wool""}",blue\n'
-    )
+    content = 'listing_id,attributes,attributes.colour\nl-1,"{""colour"": ""red"", ""material"": ""wool""}",blue\n'
     assert data(content) == [{"listing_id": "l-1", "attributes": {"colour": "blue", "material": "wool"}}]
 
 

@@ -196,9 +196,7 @@ def test_a_price_is_needed_for_a_currency() -> None:
     assert "currency" not in row.data
 
 
-@pytest.mark.parametrize(
-    ("cell", "value"), [("[not json", "[not json"), ("[1, 2]", "[1, 2]"), ("Wool", "Wool")]
-)
+@pytest.mark.parametrize(("cell", "value"), [("[not json", "[not json"), ("[1, 2]", "[1, 2]"), ("Wool", "Wool")])
 def test_a_metafield_that_is_no_list_stays_as_it_is(cell: str, value: str) -> None:
     name = "Fabric (product.metafields.custom.fabric)"
     (row,) = read(table({"Handle": "a", "Title": "A", "SKU": "1", name: cell}))
@@ -212,9 +210,7 @@ def test_the_document_names_every_column_that_is_read() -> None:
         pytest.skip("the documents are not beside the package")
     text = document.read_text(encoding="utf-8").lower()
     for title in MEANINGS:
-        assert title.replace("option2", "option1").replace("option3", "option1").split(" / ")[-1] in text, (
-            title
-        )
+        assert title.replace("option2", "option1").replace("option3", "option1").split(" / ")[-1] in text, title
 
 
 def test_a_large_file_is_read_as_a_stream() -> None:

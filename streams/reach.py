@@ -8,11 +8,14 @@ from contextlib import suppress
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from streams.topics import TopicsError
 from tradewind.settings import Settings
 
 TIMEOUT_S = 4.0
 _KAFKA_PORT = 9092
+
+
+class KafkaUnreachable(Exception):
+    """No broker answers."""
 
 
 def topics_in_kafka(settings: Settings, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
@@ -21,7 +24,7 @@ def topics_in_kafka(settings: Settings, timeout_s: float = TIMEOUT_S) -> dict[st
     librdkafka tries a refused connection again until its timeout; so first see whether anybody listens at all.
 
     Raises:
-        TopicsError: no broker answers.
+        KafkaUnreachable: no broker answers.
     """
     addresses = [address_of(server, _KAFKA_PORT) for server in settings.bootstrap_servers.split(",")]
     if not any(listens(address, timeout_s / len(addresses)) for address in addresses):
@@ -51,8 +54,8 @@ def listens(address: tuple[str, int], timeout_s: float) -> bool:
     return False
 
 
-def _no_answer(settings: Settings, why: str) -> TopicsError:
-    return TopicsError(
+def _no_answer(settings: Settings, why: str) -> KafkaUnreachable:
+    return KafkaUnreachable(
         f"no answer from Kafka at {settings.bootstrap_servers} ({why}); "
         "check TRADEWIND_BOOTSTRAP_SERVERS, or start a local stack: tradewind up"
     )

@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from streams.topics import TopicsError
-from tradewind.reach import address_of, listens, topics_in_kafka
+from streams.reach import KafkaUnreachable, address_of, listens, topics_in_kafka
 from tradewind.settings import Settings
 
 
@@ -33,12 +32,12 @@ def test_listens() -> None:
 
 
 def test_nobody_there_is_told_with_the_mend() -> None:
-    with pytest.raises(TopicsError, match=r"no answer from Kafka at 127\.0\.0\.1:1 .*TRADEWIND_BOOTSTRAP_SERVERS"):
+    with pytest.raises(KafkaUnreachable, match=r"no answer from Kafka at 127\.0\.0\.1:1 .*TRADEWIND_BOOTSTRAP_SERVERS"):
         topics_in_kafka(Settings(bootstrap_servers="127.0.0.1:1"))
 
 
 def test_a_listener_that_is_no_broker_is_told_within_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(TopicsError, match="no answer from Kafka"):
+        with pytest.raises(KafkaUnreachable, match="no answer from Kafka"):
             topics_in_kafka(Settings(bootstrap_servers=f"127.0.0.1:{port}"), timeout_s=0.5)
