@@ -99,7 +99,7 @@ class Worker:
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
         work = Enrich(self._engine, DescribePolicy(deadline_s=self._settings.model_deadline_s), self._clock)
-        lane = self._lane(app, ENRICH, LISTINGS, work)
+        lane = self._lane(app, ENRICH, LISTINGS, work, in_key_order=True)
 
         @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name=ENRICH)
         async def enrich(stream: Any) -> None:
@@ -112,7 +112,7 @@ class Worker:
         app = make_app(ANSWER_APP, settings)
         policy = AnswerPolicy(deadline_s=settings.model_deadline_s)
         work = Answer(self._engine, book, self._codec, policy, self._clock, wait_s=settings.listing_wait_s)
-        lane = self._lane(app, ANSWER, QUESTIONS, work)
+        lane = self._lane(app, ANSWER, QUESTIONS, work, in_key_order=False)
 
         @app.on_partitions_assigned.connect  # type: ignore[arg-type]
         async def follow(_: Any, assigned: Any, **__: Any) -> None:
@@ -124,7 +124,7 @@ class Worker:
 
         return app
 
-    def _lane(self, app: faust.App, stage: str, topic: Any, work: Any) -> Lane[Any]:
+    def _lane(self, app: faust.App, stage: str, topic: Any, work: Any, *, in_key_order: bool) -> Lane[Any]:
         settings = self._settings
 
         async def send(topic: str, key: bytes, value: bytes) -> None:
@@ -141,6 +141,7 @@ class Worker:
             ),
             retry=self._retrier(stage),
             max_in_flight=settings.worker_max_in_flight,
+            in_key_order=in_key_order,
         )
 
     def _retrier(self, stage: str) -> Retrier:

@@ -70,6 +70,7 @@ class Stage:
     max_in_flight: int = 8
     limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
     attempts: int = 3
+    in_key_order: bool = True
     acked: list[int] = field(default_factory=list)
     sent: list[Event] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Stage:
             meter=DeadLetterMeter(self.limit),
             retry=Retrier("answer", RetryPolicy(self.attempts, 0.1, 1.0), Random(1), sleep),
             max_in_flight=self.max_in_flight,
+            in_key_order=self.in_key_order,
         )
         await asyncio.wait_for(lane.run(events()), 10)
 
@@ -269,6 +271,25 @@ async def test_results_of_one_key_leave_in_the_order_of_its_events() -> None:
     asked = [question(number, listing="l-same") for number in range(6)]
     await stage.run(encoded(*asked), keys=[b"l-same"] * 6)
     assert stage.sent == [draft(one) for one in asked]
+
+
+async def test_elsewhere_a_quick_result_does_not_wait_for_a_slow_one_of_its_key() -> None:
+    release = asyncio.Event()
+
+    async def work(asked: QuestionAsked) -> Event:
+        if asked.question_id == "q-0":
+            await release.wait()
+        return draft(asked)
+
+    async def quick_one_is_there() -> None:
+        while not stage.sent:
+            await asyncio.sleep(0)
+        release.set()
+
+    stage = Stage(work, in_key_order=False)
+    asked = [question(number, listing="l-same") for number in range(2)]
+    await asyncio.gather(stage.run(encoded(*asked), keys=[b"l-same"] * 2), quick_one_is_there())
+    assert stage.sent == [draft(asked[1]), draft(asked[0])]
 
 
 async def test_no_more_are_worked_on_than_allowed() -> None:
