@@ -9,6 +9,14 @@ import structlog
 
 from tradewind.settings import Settings
 
+_OURS = ("tradewind", "streams", "consumers", "model", "schemas")
+
+
+def only_warnings() -> None:
+    """Leave out what goes well, for a command that tells its user by itself."""
+    for ours in _OURS:
+        logging.getLogger(ours).setLevel(max(logging.WARNING, logging.getLogger(ours).level))
+
 
 def configure(settings: Settings) -> None:
     """Set up structlog, and put what libraries log through the same form."""
@@ -45,5 +53,5 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for ours in ("tradewind", "streams", "consumers", "model", "schemas"):
+    for ours in _OURS:
         logging.getLogger(ours).setLevel(level)

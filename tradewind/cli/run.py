@@ -7,6 +7,7 @@ from typing import Optional
 
 import typer
 
+from tradewind import logs
 from tradewind.cli.guard import one_line_errors
 from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
 
@@ -33,6 +34,7 @@ def demo(
     from tradewind.demo.run import DemoFailed, DemoPlan, run_demo
 
     settings = load_settings()
+    logs.only_warnings()
     plan = DemoPlan(report=report, orders=orders, speed=speed, questions_per_s=questions_per_s, timeout_s=timeout)
     with one_line_errors():
         try:
@@ -56,6 +58,7 @@ def up(
     from tradewind.stack.local import StackError
 
     settings = load_settings()
+    logs.only_warnings()
     with one_line_errors(), LocalRun(settings) as run:
         run.start(worker=not no_worker, sink=not no_sink, tell=err.print)
         endpoints = run.stack.endpoints
