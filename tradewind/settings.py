@@ -93,9 +93,7 @@ class Settings(BaseSettings):
     model: str | None = Field(None, description="GGUF file or safetensors folder; without one SmolLM2-135M-Instruct.")
     model_format: Literal["auto", "fp32", "bf16", "int8"] = Field("auto", description="Numeric format of the weights.")
     model_device: str = Field("cpu", description="Where the model runs: cpu, cuda, cuda:1, ...")
-    model_threads: int = Field(
-        0, ge=0, description="Threads of the engine; 0 is one less than the cores."
-    )
+    model_threads: int = Field(0, ge=0, description="Threads of the engine; 0 is one less than the cores.")
     model_slots: int = Field(32, ge=1, le=512, description="Requests that the engine works on at once.")
     model_positions: int = Field(1024, ge=64, description="Tokens that a request may have, prompt and text together.")
     model_queue: int = Field(256, ge=1, description="Requests that may wait for the engine.")
