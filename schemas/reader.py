@@ -7,7 +7,7 @@ answers that question with the base offset of the last batch.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,30 +36,29 @@ def read_all(client: Mapping[str, Any], topic: str) -> Iterator[Message]:
     Raises:
         KafkaException: Kafka can't be reached, has no such topic, or stops answering.
     """
-    with _reading(client, topic) as (consumer, partitions):
-        yield from _until_end(consumer, topic, partitions, OFFSET_BEGINNING)
+    with _reading(client) as consumer:
+        yield from _until_end(consumer, _places(consumer, [topic], OFFSET_BEGINNING))
 
 
-def partition_ends(client: Mapping[str, Any], topic: str) -> dict[int, tuple[int, int]]:
-    """For each partition, its first offset and the one after its last.
+def partition_ends(client: Mapping[str, Any], topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    """For each partition of the topics, its first offset and the one after its last.
 
     Raises:
         KafkaException: as `read_all`.
     """
-    with _reading(client, topic) as (consumer, partitions):
-        for _ in _until_end(consumer, topic, partitions, OFFSET_END):
+    with _reading(client) as consumer:
+        places = _places(consumer, topics, OFFSET_END)
+        # Asked before anything is fetched: a waiting fetch holds up every other question to the same broker.
+        first = [consumer.get_watermark_offsets(place, timeout=_ANSWER_TIMEOUT_S)[0] for place in places]
+        for _ in _until_end(consumer, places):
             pass
-        ends = {}
-        for partition in partitions:
-            place = TopicPartition(topic, partition)
-            low, _ = consumer.get_watermark_offsets(place, timeout=_ANSWER_TIMEOUT_S)
-            _, high = consumer.get_watermark_offsets(place, cached=True)
-            ends[partition] = (low, max(low, high))
-        return ends
+        last = [consumer.get_watermark_offsets(place, cached=True)[1] for place in places]
+        ends = zip(places, first, last, strict=True)
+        return {(place.topic, place.partition): (low, max(low, high)) for place, low, high in ends}
 
 
 @contextmanager
-def _reading(client: Mapping[str, Any], topic: str) -> Iterator[tuple[Consumer, frozenset[int]]]:
+def _reading(client: Mapping[str, Any]) -> Iterator[Consumer]:
     consumer = Consumer(
         {
             **client,
@@ -67,22 +66,31 @@ def _reading(client: Mapping[str, Any], topic: str) -> Iterator[tuple[Consumer, 
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "fetch.message.max.bytes": _MAX_MESSAGE_BYTES,
+            # At its end a partition has nothing to wait for.
+            "fetch.wait.max.ms": 100,
             "log_level": 0,
             "error_cb": lambda error: None,
         }
     )
     try:
-        found = consumer.list_topics(topic, timeout=_ANSWER_TIMEOUT_S).topics[topic]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        yield consumer, frozenset(found.partitions)
+        yield consumer
     finally:
         consumer.close()
 
 
-def _until_end(consumer: Consumer, topic: str, partitions: frozenset[int], start: int) -> Iterator[Message]:
-    unread = set(partitions)
-    consumer.assign([TopicPartition(topic, partition, start) for partition in partitions])
+def _places(consumer: Consumer, topics: Iterable[str], start: int) -> list[TopicPartition]:
+    there = consumer.list_topics(timeout=_ANSWER_TIMEOUT_S).topics
+    places = []
+    for topic in topics:
+        if topic not in there:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"Kafka has no topic {topic}"))
+        places += [TopicPartition(topic, partition, start) for partition in there[topic].partitions]
+    return places
+
+
+def _until_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:
+    unread = {(place.topic, place.partition) for place in places}
+    consumer.assign(places)
     give_up = time.monotonic() + _ANSWER_TIMEOUT_S
     while unread:
         # `consume` waits for all of its messages or all of its time, so the time is short.
@@ -90,12 +98,12 @@ def _until_end(consumer: Consumer, topic: str, partitions: frozenset[int], start
         if messages:
             give_up = time.monotonic() + _ANSWER_TIMEOUT_S
         elif time.monotonic() > give_up:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no more of {topic} came"))
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "Kafka stopped answering"))
         for message in messages:
             error = message.error()
             if error is None:
                 yield message
             elif error.code() == KafkaError._PARTITION_EOF:
-                unread.discard(message.partition())
+                unread.discard((message.topic(), message.partition()))
             elif not error.retriable():
                 raise KafkaException(error)

@@ -26,12 +26,7 @@ def gather(settings: Settings) -> dict[str, Any]:
     """
     client = settings.kafka_client()
     there = AdminClient(client).list_topics(timeout=_TIMEOUT_S).topics
-    ends = {
-        (topic.name, partition): end
-        for topic in CATALOGUE
-        if topic.name in there
-        for partition, end in partition_ends(client, topic.name).items()
-    }
+    ends = partition_ends(client, [topic.name for topic in CATALOGUE if topic.name in there])
     topics: dict[str, int] = {}
     for (name, _), (low, high) in ends.items():
         topics[name] = topics.get(name, 0) + high - low

@@ -35,7 +35,7 @@ def explain(error: Exception) -> Trouble | None:
         return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)
     if isinstance(error, OperationalError):
         return Trouble(
-            f"no answer from ClickHouse ({_first_line(error)}); check TRADEWIND_CLICKHOUSE_URL, or: tradewind up",
+            "no answer from ClickHouse; check TRADEWIND_CLICKHOUSE_URL, or start a local stack: tradewind up",
             Exit.UNREACHABLE,
         )
     if isinstance(error, KafkaException):

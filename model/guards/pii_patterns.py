@@ -99,7 +99,7 @@ PATTERNS: dict[str, tuple[re.Pattern[str], ...]] = {
         rf"(?<![\w.\-/])0\d{{1,4}}[\s\-]\d{{3,4}}(?:[\s\-]?\d{{2,4}}){{1,3}}{_E}{_NO_UNIT}",
         rf"(?<![\w.\-/])\(\d{{2,4}}\)\s?\d{{3,4}}[\s\-]\d{{3,4}}{_E}{_NO_UNIT}",
         # anything of that length beside a word for a telephone
-        r"(?i)(?<!\[)(?:\b(?:phone|tel|telephone|mobile|cell|whatsapp|fax)\b[^\d\n]{0,12}|\b(?:call|text|ring|reach)\s+(?:me|us)\b[^\d\n]{0,16}"
+        r"(?i)(?<!\[)(?:\b(?:phone|tel|telephone|mobile|cell|whatsapp|fax)\b[^\d\n]{0,12}|\b(?:call|text|ring|reach)\b(?:\s+(?:me|us)\b[^\d\n]{0,16}|[^\d\n]{0,6})"
         r"|\bmy number\b[^\d\n]{0,6}|(?:电话|手机|联系方式)[^\d\n]{0,6})(\+?\d(?:[\s.\-()]{0,2}\d){6,14})(?!\d)",
     ),
     "handle": _compile(

@@ -59,7 +59,7 @@ def test_what_is_published_is_there_once_flush_has_returned(embedded_broker: str
     assert len(messages) == len(delivered) == 500
     assert {CODEC.decode_event(ORDERS, message.value()) for message in messages} == {order(n) for n in range(500)}
     assert {message.key() for message in messages} == {f"o-{number}".encode() for number in range(500)}
-    ends = partition_ends(client, orders.name)
+    ends = partition_ends(client, [orders.name])
     assert sum(high - low for low, high in ends.values()) == 500
     assert len(ends) == 3
 

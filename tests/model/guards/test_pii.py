@@ -13,6 +13,8 @@ from model.guards import pii
     ("text", "redacted"),
     [
         ("Call me at 13800138000", "Call me at [phone]"),
+        ("What is it made of? Call 555-0134", "What is it made of? Call [phone]"),
+        ("Please call: 555-0134.", "Please call: [phone]."),
         ("电话138-0013-8000谢谢", "电话[phone]谢谢"),
         ("我的手机１３８００１３８０００", "我的手机[phone]"),
         ("+86 138 0013 8000", "[phone]"),
