@@ -352,13 +352,13 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 def _typed(hint: Any, value: Any) -> Any:
+    # Asked first: on Python 3.10 `tuple[str, ...]` passes for a class.
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)[0]
+        return tuple(_typed(inner, item) for item in value)
     if isinstance(hint, type):
         if is_dataclass(hint):
             return from_avro(hint, value)
         if issubclass(hint, Enum):
             return hint(value)
-        return value
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        return tuple(_typed(inner, item) for item in value)
     return value
