@@ -95,7 +95,7 @@ def count(settings: Settings, client: Client, codec: Codec, sent: Sent, seconds:
         + len(sent.orders - stored["orders"])
         + len(sent.listings - stored["listings_enriched"])
         + len(sent.questions - stored["answers_drafted"])
-        + _missing_letters(sent.broken, letters)
+        + missing_letters(sent.broken, letters)
     )
     duplicates = sum(seen_twice(client, table) for table in (*stored, "dead_letters"))
     for events in (drafted, enriched):
@@ -129,7 +129,7 @@ def count(settings: Settings, client: Client, codec: Codec, sent: Sent, seconds:
     )
 
 
-def _missing_letters(broken: Iterable[tuple[str, bytes]], letters: Iterable[DeadLetter]) -> int:
+def missing_letters(broken: Iterable[tuple[str, bytes]], letters: Iterable[DeadLetter]) -> int:
     """Broken messages without a dead letter of the same topic and the same bytes."""
     # Two readers may have put the same message aside, with the same id: it is one letter.
     once = {letter.event_id: letter for letter in letters}.values()
