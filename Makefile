@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test unit lint format wheel clean
+.PHONY: help setup demo up test unit lint format bench wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ lint: $(READY)  ## ruff and mypy
 
 format: $(READY) ## let ruff lay out the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(READY) ## measure the sink beside a plain loop, into bench/results/
+	@$(BIN)/python -m bench.sink $(ARGS)
 
 wheel: $(READY) ## build dist/tradewind-*.whl
 	@$(BIN)/python -m build --wheel --quiet
