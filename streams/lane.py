@@ -72,6 +72,8 @@ class Lane(Generic[SourceT]):
         self._in_key_order = in_key_order
         self._window = AckWindow()
         self._last_of_key: dict[Hashable, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def run(self, events: AsyncIterable[EventT[Any]]) -> None:
         """Work on the stream's events until it ends.
@@ -81,7 +83,7 @@ class Lane(Generic[SourceT]):
             and comes again to whoever takes the partition over.
         """
         places = asyncio.Semaphore(self._max_in_flight)
-        tasks: set[asyncio.Task[None]] = set()
+        tasks = self._tasks
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -94,7 +96,7 @@ class Lane(Generic[SourceT]):
         async def read() -> None:
             async for event in events:
                 await places.acquire()
-                if failed.done():
+                if failed.done() or self._closing:
                     return
                 message = _inbound(event)
                 done = self._window.enter(message.topic, message.partition, event.ack)
@@ -118,6 +120,12 @@ class Lane(Generic[SourceT]):
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(reader, *tasks, return_exceptions=True)
             failed.cancel()
+
+    async def drain(self) -> None:
+        """Take no more events, and return when those in hand are done."""
+        self._closing = True
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def _through(self, message: Inbound, done: Callable[[], None]) -> None:
         """One message, to its end."""

@@ -67,6 +67,7 @@ class Worker:
         self._codec = codec
         self._clock = clock
         self._random = random or Random()
+        self._lanes: list[Lane[Any]] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set.
@@ -88,10 +89,25 @@ class Worker:
         finally:
             metrics.READY.set(0)
             log.info("worker stopping", agents=self._agents)
+            if not failed.done():
+                await self._drain()
             for app in reversed(apps):
+                app.conf.stream_wait_empty = False  # it has been waited for, and what is left may take for ever
                 await app.stop()
+                log.info("agent stopped", group=app.conf.id)
             await book.close()
             failed.cancel()
+
+    async def _drain(self) -> None:
+        """Finish what is in hand, within the time that is set for it. The rest is not acknowledged and comes again."""
+        draining = [asyncio.ensure_future(lane.drain()) for lane in self._lanes]
+        if not draining:
+            return
+        _, late = await asyncio.wait(draining, timeout=self._settings.worker_stop_s)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("gave up on what was in hand; it comes again", after_s=self._settings.worker_stop_s)
 
     def _app(self, agent: str, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
         return self._enrich_app(failed) if agent == ENRICH else self._answer_app(failed, book)
@@ -130,7 +146,7 @@ class Worker:
         async def send(topic: str, key: bytes, value: bytes) -> None:
             await app.producer.send_and_wait(topic, key, value, None, None, {})
 
-        return Lane(
+        lane: Lane[Any] = Lane(
             stage,
             topic,
             work,
@@ -143,6 +159,8 @@ class Worker:
             max_in_flight=settings.worker_max_in_flight,
             in_key_order=in_key_order,
         )
+        self._lanes.append(lane)
+        return lane
 
     def _retrier(self, stage: str) -> Retrier:
         settings = self._settings

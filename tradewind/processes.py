@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -96,7 +97,8 @@ def child(name: str, arguments: Sequence[str], settings: Settings, log_dir: Path
 
 def worker_child(settings: Settings, log_dir: Path, name: str = "worker") -> ProcessSpec:
     """A worker with all agents."""
-    return child(name, ["worker"], settings, log_dir, "tradewind_worker_ready")
+    spec = child(name, ["worker"], settings, log_dir, "tradewind_worker_ready")
+    return replace(spec, stop_grace_s=settings.worker_stop_s + 20)
 
 
 def sink_child(settings: Settings, log_dir: Path) -> ProcessSpec:

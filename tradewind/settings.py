@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     worker_max_in_flight: int = Field(
         32, ge=1, le=4096, description="Events of one topic that a worker works on at once."
     )
+    worker_stop_s: float = Field(10.0, ge=0, description="A worker that stops finishes what it can in so many seconds.")
     listing_wait_s: float = Field(5.0, ge=0, description="How long a question waits for its listing, in seconds.")
     retry_attempts: int = Field(8, ge=1, description="Tries of an event that meets passing errors.")
     retry_first_s: float = Field(0.2, gt=0, description="First pause between tries, doubled each time, in seconds.")

@@ -118,6 +118,7 @@ class Stage:
             max_in_flight=self.max_in_flight,
             in_key_order=self.in_key_order,
         )
+        self.lane = lane
         await asyncio.wait_for(lane.run(events()), 10)
 
     @property
@@ -288,6 +289,25 @@ async def test_elsewhere_a_quick_result_does_not_wait_for_a_slow_one_of_its_key(
     asked = [question(number, listing="l-same") for number in range(2)]
     await stage.run(encoded(*asked), keys=[b"l-same"] * 2)
     assert stage.sent == [draft(asked[1]), draft(asked[0])]
+
+
+async def test_a_lane_that_drains_finishes_what_is_in_hand_and_takes_no_more() -> None:
+    release = asyncio.Event()
+
+    async def work(asked: QuestionAsked) -> Event:
+        if asked.question_id == "q-1":
+            draining.append(asyncio.ensure_future(stage.lane.drain()))
+            await asyncio.sleep(0)
+            release.set()
+        await release.wait()
+        return draft(asked)
+
+    draining: list[asyncio.Task[None]] = []
+    stage = Stage(work, max_in_flight=2)
+    await stage.run(encoded(*(question(number) for number in range(9))))
+    await draining[0]
+    assert len(stage.sent) == 2
+    assert stage.acked == [0, 1]
 
 
 async def test_no_more_are_worked_on_than_allowed() -> None:
