@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from schemas.records import schema_text
-from schemas.topics import CATALOGUE, Topic
+from schemas.topics import Topic
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -235,8 +235,3 @@ class ConfluentRegistry:
 def open_registry(url: str | None, *, user: str | None = None, password: str | None = None) -> Registry:
     """The registry at the URL, or the committed ids where no URL is given."""
     return ConfluentRegistry(url, user=user, password=password) if url else CommittedRegistry()
-
-
-def commit_all(registry: CommittedRegistry) -> list[RegisteredSchema]:
-    """Commit every topic's present schema, in the catalogue's order."""
-    return [registry.commit(topic) for topic in CATALOGUE]

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,12 +46,12 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> None:
         engine.close()
 
 
-async def _until_signal(run: Callable[[asyncio.Event], object]) -> None:
+async def _until_signal(run: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(stop)  # type: ignore[misc]
+    await run(stop)
 
 
 def run_sink_process(settings: Settings, *, accept_gap: bool = False) -> None:

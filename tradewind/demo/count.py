@@ -11,9 +11,9 @@ from uuid import UUID
 from clickhouse_connect.driver.client import Client
 
 from schemas.codec import Codec, Rejected
-from schemas.events import AnswerDrafted, DeadLetter, ListingEnriched
+from schemas.events import AnswerDrafted, DeadLetter, ListingEnriched, ListingPublished
 from schemas.reader import read_all
-from schemas.topics import ANSWERS_DRAFTED, DEAD_LETTERS, LISTINGS_ENRICHED, Topic
+from schemas.topics import ANSWERS_DRAFTED, DEAD_LETTERS, LISTINGS, LISTINGS_ENRICHED, Topic
 from tradewind.settings import Settings
 
 
@@ -25,6 +25,16 @@ class Sent:
     questions: frozenset[UUID]
     orders: frozenset[UUID]
     broken: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What stands on the topics at the end; broken messages are left out."""
+
+    listings: list[ListingPublished]
+    enriched: list[ListingEnriched]
+    drafts: list[AnswerDrafted]
+    letters: list[DeadLetter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +87,19 @@ def read_readable(settings: Settings, codec: Codec, topic: Topic) -> list[Any]:
     return [event for event in decoded if not isinstance(event, Rejected)]
 
 
-def count(settings: Settings, client: Client, codec: Codec, sent: Sent, seconds: float) -> Report:
+def read_outcome(settings: Settings, codec: Codec) -> Outcome:
+    """Read it from the topics."""
+    return Outcome(
+        listings=read_readable(settings, codec, LISTINGS),
+        enriched=read_readable(settings, codec, LISTINGS_ENRICHED),
+        drafts=read_readable(settings, codec, ANSWERS_DRAFTED),
+        letters=read_readable(settings, codec, DEAD_LETTERS),
+    )
+
+
+def count(client: Client, outcome: Outcome, sent: Sent, seconds: float) -> Report:
     """Everything the report says, but for what is compared with the wall clock."""
-    drafted: list[AnswerDrafted] = read_readable(settings, codec, ANSWERS_DRAFTED)
-    enriched: list[ListingEnriched] = read_readable(settings, codec, LISTINGS_ENRICHED)
-    letters: list[DeadLetter] = read_readable(settings, codec, DEAD_LETTERS)
+    drafted, enriched, letters = outcome.drafts, outcome.enriched, outcome.letters
     stored = {
         "listings": stored_ids(client, "listings"),
         "questions": stored_ids(client, "questions"),

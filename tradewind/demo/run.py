@@ -21,7 +21,7 @@ from schemas.topics import LISTINGS, ORDERS, QUESTIONS, Topic
 from tradewind.assembly import make_codec, make_publisher
 from tradewind.demo import journey
 from tradewind.demo.broken import broken_messages
-from tradewind.demo.count import Sent, count
+from tradewind.demo.count import Sent, count, read_outcome
 from tradewind.demo.inputs import demo_listings, demo_questions
 from tradewind.demo.progress import Board
 from tradewind.demo.show import show
@@ -89,12 +89,13 @@ def run_demo(given: Settings, plan: DemoPlan, out: Console) -> bool:
     _start_afresh(settings.data_dir)
     with LocalRun(settings) as run:
         run.start(worker=True, sink=True, tell=lambda text: out.print(f"[dim]{text}[/]"))
-        published = _Published()
-        client = open_client(run.settings)
-        with _publishing(run.settings, plan, published) as publisher:
+        local, published = run.settings, _Published()
+        client = open_client(local)
+        with _publishing(local, plan, published) as publisher:
             _wait(client, run, published, publisher, plan, started, out)
-        report = count(run.settings, client, make_codec(run.settings), published.freeze(), time.monotonic() - started)
-        show(run.settings, client, make_codec(run.settings), report, out)
+        outcome = read_outcome(local, make_codec(local))
+        report = count(client, outcome, published.freeze(), time.monotonic() - started)
+        show(client, outcome, report, out)
     plan.report.parent.mkdir(parents=True, exist_ok=True)
     plan.report.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     out.print(f"\nThe figures are in [bold]{plan.report}[/]; logs and tables in {settings.data_dir}.")

@@ -10,30 +10,23 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from schemas.codec import Codec
 from schemas.events import AnswerDrafted, AnswerRoute, DeadLetter, ListingEnriched, ListingPublished
-from schemas.topics import ANSWERS_DRAFTED, DEAD_LETTERS, LISTINGS, LISTINGS_ENRICHED
-from tradewind.demo.count import Report, read_readable
-from tradewind.settings import Settings
+from tradewind.demo.count import Outcome, Report
 
 _ROUTE_STYLE = {"AUTO": "green", "PUBLISH": "green", "REVIEW": "yellow", "HUMAN": "red"}
 
 
-def show(settings: Settings, client: Client, codec: Codec, report: Report, out: Console) -> None:
+def show(client: Client, outcome: Outcome, report: Report, out: Console) -> None:
     """Print everything."""
-    listings: list[ListingPublished] = read_readable(settings, codec, LISTINGS)
-    enriched: list[ListingEnriched] = read_readable(settings, codec, LISTINGS_ENRICHED)
-    drafts: list[AnswerDrafted] = read_readable(settings, codec, ANSWERS_DRAFTED)
-    letters: list[DeadLetter] = read_readable(settings, codec, DEAD_LETTERS)
     out.rule("[bold]Listings, before and after")
-    by_id = {copy.listing_id: copy for copy in enriched}
-    for listing in _three(listings, by_id):
+    by_id = {copy.listing_id: copy for copy in outcome.enriched}
+    for listing in _three(outcome.listings, by_id):
         out.print(_before_and_after(listing, by_id[listing.listing_id]))
     out.rule("[bold]Drafted answers")
-    for draft in _five(drafts):
+    for draft in _five(outcome.drafts):
         out.print(_draft(draft))
     out.rule("[bold]Dead letters")
-    out.print(_letters(letters))
+    out.print(_letters(outcome.letters))
     out.rule("[bold]In ClickHouse")
     for title, sql in _TABLES.items():
         out.print(_table(client, title, sql))
