@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test unit lint format bench wheel clean
+.PHONY: help setup demo up test unit lint format bench bench-engine wheel clean
 
 help:           ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## install everything into .venv, pinned by constraints.txt
 
@@ -43,6 +43,9 @@ format: $(READY) ## let ruff lay out the code
 
 bench: $(READY) ## measure the sink beside a plain loop, into bench/results/
 	@$(BIN)/python -m bench.sink $(ARGS)
+
+bench-engine: $(READY) ## measure the engine beside its peers, into bench/results/
+	@$(BIN)/python -m bench.engine $(ARGS)
 
 wheel: $(READY) ## build dist/tradewind-*.whl
 	@$(BIN)/python -m build --wheel --quiet

@@ -3,7 +3,7 @@
 Continuous batching (Yu et al. 2022, "Orca", OSDI): a request joins and leaves between two steps of the model, not
 with a batch. The active requests always fill the cache slots 0, 1, 2, ... without a gap, so that a step works on one
 slice of the cache; when one leaves, the last takes over its slot. What a task's prompts share, its instructions, is
-computed once and copied into the slot of each.
+computed once. What a text repeats of its own prompt is guessed, and checked together with the next token.
 
 All tensor work, the loading included, is done in the engine's thread. A second thread that computes would get an
 OpenMP pool of its own, and with more pool threads than cores GNU OpenMP puts them to sleep between any two products:
@@ -34,12 +34,12 @@ from model.protocol import (
     EngineInfo,
     GenerationFailed,
     GenerationRequest,
+    OnText,
     PromptTooLong,
 )
 from model.sampling import Choice, choose, sampler_for
-from model.transformer import KVCache
 
-_SHORTEST_PREFIX = 16  # tokens; below it copying costs as much as computing
+_SHORTEST_PREFIX = 16  # tokens; below it keeping costs as much as computing
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,9 @@ class EngineSettings:
     queue_size: int = 256  # requests that may wait for a slot
     positions: int = 1024  # tokens that a slot holds, prompt and completion; no more than the model's context
     prefixes: int = 8  # shared instructions that are kept
+    prefill_tokens: int = 1024  # of prompts that are read between two steps of those under way; at least one prompt is
+    guesses: int = 4  # tokens ahead that are guessed from the prompt, per request and step; 0: none
+    step_tokens: int = 8  # up to which a step may grow by guesses; in a larger one each costs more than it gains
 
 
 class LocalEngine:
@@ -77,7 +80,7 @@ class LocalEngine:
         self._clock = clock
         self._waiting = WaitingLine(self._settings.queue_size)
         self._active: list[Job] = []  # by slot; changed by the engine's thread alone
-        self._prefixes: OrderedDict[str, tuple[list[int], Tensor, Tensor]] = OrderedDict()  # by system prompt
+        self._prefixes: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()  # number, tokens; by system prompt
         ready: Future[EngineInfo] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(load_model, ready), name="tradewind-engine", daemon=True
@@ -100,8 +103,8 @@ class LocalEngine:
         """How many requests wait and how many are under way, for metrics."""
         return len(self._waiting), len(self._active)
 
-    def submit(self, request: GenerationRequest) -> Future[Completion]:
-        job = Job(request, submitted=self._clock())
+    def submit(self, request: GenerationRequest, on_text: OnText | None = None) -> Future[Completion]:
+        job = Job(request, self._clock(), on_text)
         self._waiting.put(job)
         return job.future
 
@@ -144,7 +147,7 @@ class LocalEngine:
         self._end_tokens, self._device = loaded.end_tokens, torch.device(loaded.device)
         config = loaded.model.config
         self._positions = min(self._settings.positions, config.context_length)
-        self._cache = KVCache(config, self._settings.slots, self._positions, loaded.cache_dtype, self._device)
+        self._cache = loaded.model.new_cache(self._settings.slots, self._positions, self._settings.prefixes)
         self._warm_up()
         return EngineInfo(
             model=loaded.name,
@@ -160,7 +163,8 @@ class LocalEngine:
     def _warm_up(self) -> None:
         """Generate once, so that the first request doesn't pay for what the libraries prepare at first use."""
         job = Job(GenerationRequest(ChatPrompt("", "Hello"), max_new_tokens=2), submitted=self._clock())
-        self._join(job)
+        job.prompt = self._encode(job.request)
+        self._join([job])
         while self._active:
             self._decode()
         job.future.result()
@@ -174,36 +178,32 @@ class LocalEngine:
             if self._active[slot].gave_up(now):
                 self._active[slot].fail_late()
                 self._release(slot)
-        while (next_job := self._next()) is not None:
-            self._join(next_job)
+        if newcomers := self._newcomers():
+            self._join(newcomers)
         if self._active:
             self._decode()
 
-    def _next(self) -> Job | None:
-        slots, answer_slots = self._settings.slots, self._settings.answer_slots
-        if len(self._active) >= slots:
-            return None
-        descriptions = sum(not job.is_answer for job in self._active)
-        return self._waiting.take(answers_only=descriptions >= max(1, slots - answer_slots))
+    def _newcomers(self) -> list[Job]:
+        """Those whose turn it is, as many as have a slot and can be read in one go."""
+        taken: list[Job] = []
+        tokens = 0
+        while tokens < self._settings.prefill_tokens and (job := self._next(taken)) is not None:
+            job.joined = self._clock()
+            try:
+                job.prompt, job.sampler = self._encode(job.request), sampler_for(job.request)
+            except EngineError as error:
+                job.fail(error)
+                continue
+            tokens += len(job.prompt)
+            taken.append(job)
+        return taken
 
-    def _join(self, job: Job) -> None:
-        """Compute the prompt in the next free slot and choose the first token. What fails, fails this job alone."""
-        job.joined = self._clock()
-        slot = len(self._active)
-        try:
-            ids = self._encode(job.request)
-            job.prompt_tokens, job.sampler = len(ids), sampler_for(job.request)
-            choices = choose(self._prefill(ids, job.request.prompt.system, slot), [job.sampler])
-        except EngineError as error:
-            job.fail(error)
-            return
-        except Exception as error:  # whatever it is goes to the one who asked
-            self._cache.clear(slot)
-            job.fail(GenerationFailed(f"the prompt could not be computed: {type(error).__name__}: {error}"))
-            return
-        job.prefilled = self._clock()
-        self._active.append(job)
-        self._accept(choices, first_slot=slot)
+    def _next(self, taken: list[Job]) -> Job | None:
+        slots, answer_slots = self._settings.slots, self._settings.answer_slots
+        if len(self._active) + len(taken) >= slots:
+            return None
+        descriptions = sum(not job.is_answer for job in (*self._active, *taken))
+        return self._waiting.take(answers_only=descriptions >= max(1, slots - answer_slots))
 
     def _encode(self, request: GenerationRequest) -> list[int]:
         ids = self._chat.encode(request.prompt)
@@ -214,56 +214,127 @@ class LocalEngine:
             )
         return ids
 
-    def _prefill(self, ids: list[int], system: str, slot: int) -> Tensor:
-        """Logits [1, vocab_size] after the prompt `ids`, whose keys and values are then in `slot`."""
-        done = 0
-        known = self._prefixes.get(system)
-        if known is not None:
-            self._prefixes.move_to_end(system)
-            prefix, keys, values = known
-            done = _common_prefix(prefix, ids[:-1])  # the last token is computed in any case: its logits are wanted
-            self._cache.write(slot, keys, values, done)
-        tokens = torch.tensor([ids[done:]], device=self._device)  # [1, T]
-        lengths = torch.tensor([done], device=self._device)  # [1]
-        hidden = self._model(tokens, self._cache, lengths, slot)  # [1, T, C]
-        logits = self._model.logits(hidden[:, -1])  # [1, vocab_size]
-        if known is None and bool(logits.isfinite().all()):
-            self._remember_prefix(ids, system, slot)
-        return logits
-
-    def _remember_prefix(self, ids: list[int], system: str, slot: int) -> None:
-        """Keep what every prompt with this system text begins with."""
-        shared = _common_prefix(self._chat.encode(ChatPrompt(system, "")), ids)
-        if shared < _SHORTEST_PREFIX or self._settings.prefixes < 1:
+    def _join(self, jobs: list[Job]) -> None:
+        """Read the prompts into the next free slots and choose their first tokens. What fails, fails one job alone."""
+        first = len(self._active)
+        try:
+            choices = choose(self._prefill(jobs, first), [job.sampler for job in jobs])
+        except Exception as error:  # whatever it is goes to the one who asked
+            for slot in range(first, first + len(jobs)):
+                self._cache.clear(slot)
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._join([job])
+            else:
+                jobs[0].fail(GenerationFailed(f"the prompt could not be computed: {type(error).__name__}: {error}"))
             return
-        self._prefixes[system] = (ids[:shared], *self._cache.read(slot, shared))
-        if len(self._prefixes) > self._settings.prefixes:
-            self._prefixes.popitem(last=False)
+        for job in jobs:
+            job.prefilled = self._clock()
+        self._active += jobs
+        self._accept([[choice] for choice in choices], first)
+
+    def _prefill(self, jobs: list[Job], first_slot: int) -> Tensor:
+        """Logits [B, vocab_size] after the prompts, whose keys and values are then in the slots from `first_slot`."""
+        done = [self._common_beginning(job, jobs, first_slot) for job in jobs]
+        for slot, (job, length) in enumerate(zip(jobs, done, strict=True), first_slot):
+            self._cache.begin(slot, job.prefix or 0, length)
+        hidden = self._forward([job.prompt[length:] for job, length in zip(jobs, done, strict=True)], done, first_slot)
+        lengths = torch.tensor([len(job.prompt) for job in jobs]) - torch.tensor(done)
+        return self._model.logits(hidden[torch.arange(len(jobs)), lengths - 1])  # [B, C] -> [B, vocab_size]
+
+    def _forward(self, new: Sequence[Sequence[int]], lengths: Sequence[int], first_slot: int = 0) -> Tensor:
+        """Hidden states [B, T, C]: slot first_slot + b, which holds lengths[b] positions, goes on with the tokens new[b]."""
+        counts = torch.tensor([len(ids) for ids in new])
+        width = int(counts.max())
+        tokens = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in new])  # [B, T]
+        given = (part.to(self._device) for part in (tokens, torch.tensor(lengths), counts))
+        on_device, held, meant = given
+        return self._model(on_device, self._cache, held, first_slot, meant)
+
+    def _common_beginning(self, job: Job, group: list[Job], free_slot: int) -> int:
+        """How many of the job's first tokens are kept from earlier prompts with the same system text.
+
+        The first time, they are computed here, in a slot that nobody uses yet.
+        """
+        system = job.request.prompt.system
+        known = self._prefixes.get(system)
+        if known is None:
+            number = self._free_prefix({other.prefix for other in (*self._active, *group)})
+            ids = self._chat.encode(ChatPrompt(system, ""))
+            ids = ids[: _common_prefix(ids, job.prompt)]
+            if number is None or len(ids) < _SHORTEST_PREFIX:
+                return 0
+            self._cache.begin(free_slot, 0, 0)
+            if not bool(self._forward([ids], [0], free_slot).isfinite().all()):
+                self._cache.clear(free_slot)
+                return 0
+            self._cache.remember(number, free_slot, len(ids))
+            known = self._prefixes[system] = (number, ids)
+        self._prefixes.move_to_end(system)
+        job.prefix = known[0]
+        return _common_prefix(known[1], job.prompt[:-1])  # the last token's logits are wanted in any case
+
+    def _free_prefix(self, in_use: set[int | None]) -> int | None:
+        """The number of a prefix to compute: an unused one, else the one that was asked for longest ago."""
+        if len(self._prefixes) < self._settings.prefixes:
+            return len(self._prefixes)
+        for system, (number, _) in self._prefixes.items():
+            if number not in in_use:
+                del self._prefixes[system]
+                return number
+        return None
 
     def _decode(self) -> None:
-        """One more token for every active job."""
+        """The next token for every active job, and those behind it that were guessed rightly."""
+        guesses = self._guesses()
         try:
-            newest = torch.tensor([[job.tokens[-1]] for job in self._active], device=self._device)  # [B, 1]
-            lengths = torch.tensor([job.cached for job in self._active], device=self._device)  # [B]
-            hidden = self._model(newest, self._cache, lengths)  # [B, 1, C]
-            choices = choose(self._model.logits(hidden[:, 0]), [job.sampler for job in self._active])
+            new = [[job.tokens[-1], *guess] for job, guess in zip(self._active, guesses, strict=True)]
+            hidden = self._forward(new, [job.cached for job in self._active])  # [B, T, C]
+            rows = torch.cat([hidden[slot, : len(ids)] for slot, ids in enumerate(new)])  # [N, C]
+            samplers = [job.sampler for job, ids in zip(self._active, new, strict=True) for _ in ids]
+            choices = iter(choose(self._model.logits(rows), samplers))
         except Exception as error:  # such as memory that ran out: nobody in particular is to blame
             for slot in reversed(range(len(self._active))):
                 self._active[slot].fail(GenerationFailed(f"a step failed: {type(error).__name__}: {error}"))
                 self._release(slot, unsound=True)
             return
-        self._accept(choices)
+        self._accept([[next(choices) for _ in ids] for ids in new], guesses=guesses)
 
-    def _accept(self, choices: Sequence[Choice | None], first_slot: int = 0) -> None:
-        """Give each active job from `first_slot` its token, and let go those that are done, from the last slot down."""
+    def _guesses(self) -> list[list[int]]:
+        """What each active job may say next, as far as the step has room for it."""
+        room = self._settings.step_tokens - len(self._active)
+        guesses = []
+        for job in self._active:
+            most = min(self._settings.guesses, room)
+            guess = job.guess(most) if most > 0 else []
+            room -= len(guess)
+            guesses.append(guess)
+        return guesses
+
+    def _accept(
+        self,
+        choices: Sequence[Sequence[Choice | None]],
+        first_slot: int = 0,
+        guesses: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        """Give the active jobs from `first_slot` their tokens; let go those that are done, from the last slot down.
+
+        choices[b][0] follows what job b had; choices[b][i + 1] what it had and its first i + 1 guesses, so it counts if
+        these have all been chosen.
+        """
         for slot in reversed(range(first_slot, first_slot + len(choices))):
-            job, choice = self._active[slot], choices[slot - first_slot]
-            if choice is None:
-                job.fail(GenerationFailed("the model's output is not finite for this request"))
-                self._release(slot, unsound=True)
-            elif (end := job.accept(choice, self._end_tokens, self._tokenizer.decode)) is not None:
-                job.finish(*end, now=self._clock())
-                self._release(slot)
+            job, guess = self._active[slot], guesses[slot - first_slot] if guesses else ()
+            for place, choice in enumerate(choices[slot - first_slot]):
+                if choice is None:
+                    job.fail(GenerationFailed("the model's output is not finite for this request"))
+                    self._release(slot, unsound=True)
+                    break
+                if (end := job.accept(choice, self._end_tokens, self._tokenizer.decode)) is not None:
+                    job.finish(*end, now=self._clock())
+                    self._release(slot)
+                    break
+                if place < len(guess) and guess[place] != choice.token:
+                    break
 
     def _release(self, slot: int, unsound: bool = False) -> None:
         """Free a slot and let the last job take its place; `unsound` when what it holds may not be finite."""

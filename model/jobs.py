@@ -5,10 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import structlog
+
+from model.lookup import PromptLookup
 from model.protocol import (
     Completion,
     EngineClosed,
@@ -17,9 +21,14 @@ from model.protocol import (
     EngineOverloaded,
     FinishReason,
     GenerationRequest,
+    OnText,
     Priority,
 )
-from model.sampling import Choice, Sampler
+
+if TYPE_CHECKING:
+    from model.sampling import Choice, Sampler
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -28,11 +37,15 @@ class Job:
 
     request: GenerationRequest
     submitted: float
+    on_text: OnText | None = None
     future: Future[Completion] = field(default_factory=Future)
     sampler: Sampler | None = None
-    prompt_tokens: int = 0
+    prompt: list[int] = field(default_factory=list)
+    prefix: int | None = None  # number of the kept prefix that its slot begins with
     tokens: list[int] = field(default_factory=list)  # generated ones
     logprobs: list[float] = field(default_factory=list)
+    lookup: PromptLookup | None = None
+    said: int = 0  # characters handed to `on_text`
     joined: float = 0.0
     prefilled: float = 0.0
 
@@ -43,7 +56,17 @@ class Job:
     @property
     def cached(self) -> int:
         """Positions of its cache slot that are filled: all but the newest token's, which the next step reads."""
-        return self.prompt_tokens + len(self.tokens) - 1
+        return len(self.prompt) + len(self.tokens) - 1
+
+    def guess(self, most: int) -> list[int]:
+        """Up to `most` tokens that may follow the newest; none that it could not use. Only greedy text is guessed."""
+        if self.sampler is not None:
+            return []
+        if self.lookup is None:
+            self.lookup = PromptLookup(self.prompt)
+        for token in self.tokens[len(self.lookup) - len(self.prompt) :]:
+            self.lookup.add(token)
+        return self.lookup.guess(min(most, self.request.max_new_tokens - len(self.tokens) - 1))
 
     def gave_up(self, now: float) -> bool:
         """Whether its deadline has passed or its caller has cancelled it."""
@@ -58,25 +81,28 @@ class Job:
             return decode(self.tokens), "stop"
         self.tokens.append(choice.token)
         self.logprobs.append(choice.logprob)
-        if self.request.stop:
+        if self.request.stop or self.on_text is not None:
             text = decode(self.tokens)
             ends = [end for end in map(text.find, self.request.stop) if end >= 0]
             if ends:
                 return text[: min(ends)], "stop"
+            self._say(text[: settled(text, self.request.stop)])
         if len(self.tokens) == self.request.max_new_tokens:
             return decode(self.tokens), "length"
         return None
 
     def finish(self, text: str, reason: FinishReason, now: float) -> None:
         """Resolve the future, unless the caller has cancelled it."""
+        self._say(text)
         if not self.future.set_running_or_notify_cancel():
             return
         count = len(self.tokens)
         self.future.set_result(
             Completion(
                 text=text,
+                tokens=tuple(self.tokens),
                 finish_reason=reason,
-                prompt_tokens=self.prompt_tokens,
+                prompt_tokens=len(self.prompt),
                 completion_tokens=count,
                 mean_logprob=sum(self.logprobs) / count if count else 0.0,
                 token_logprobs=tuple(self.logprobs),
@@ -95,6 +121,30 @@ class Job:
         """Tell that it gave up."""
         limit, count = self.request.deadline_s, len(self.tokens)
         self.fail(EngineDeadline(f"not done within its {limit} s; {count} tokens were generated until then"))
+
+
+    def _say(self, text: str) -> None:
+        """Hand on what is new in `text`, the settled beginning of the completion."""
+        if self.on_text is None or len(text) <= self.said or self.future.cancelled():
+            return
+        try:
+            self.on_text(text[self.said :])
+        except Exception as error:  # a listener's bug must not stop the engine; the text itself stays out of the log
+            log.warning("engine.listener_failed", error=type(error).__name__)
+            self.on_text = None
+        self.said = len(text)
+
+
+def settled(text: str, stop: Sequence[str]) -> int:
+    """How many characters of an unfinished text can't change or turn out to be a stop string any more.
+
+    A character of several tokens is U+FFFD until its last one has come.
+    """
+    end = len(text.rstrip("\ufffd"))
+    for length in range(min(end, max(map(len, stop), default=0)), 0, -1):
+        if any(one.startswith(text[end - length : end]) for one in stop):
+            return end - length
+    return end
 
 
 class WaitingLine:

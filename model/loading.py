@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from model.chat import ChatTemplate
 from model.checkpoint import Checkpoint, load_model
 from model.gguf_file import open_gguf
-from model.int8 import Int8Linear, quantise
+from model.int8 import Int8Transformer, Int8Weights
 from model.protocol import ChatPrompt
 from model.provenance import CheckpointError, check_sha256
 from model.safetensors_folder import open_folder
@@ -47,7 +48,7 @@ _SAMPLE = ChatPrompt(
 class LoadedModel:
     """All that the engine needs of a checkpoint."""
 
-    model: Transformer
+    model: Transformer | Int8Transformer
     tokenizer: TextTokenizer
     chat: ChatTemplate
     end_tokens: frozenset[int]  # each of them ends a completion
@@ -56,11 +57,6 @@ class LoadedModel:
     parameters: int
     number_format: str
     device: str
-
-    @property
-    def cache_dtype(self) -> torch.dtype:
-        """Of keys and values: reading them bounds attention, and bf16 keeps what int8 products leave."""
-        return torch.float32 if self.number_format == "fp32" else torch.bfloat16
 
 
 def open_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
@@ -89,9 +85,11 @@ def load(
     model = load_model(checkpoint, _DTYPES[chosen])
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if chosen == "int8":
-        quantise(model, torch.tensor(checkpoint.chat.encode(_SAMPLE)))
+        model = Int8Transformer(model, torch.tensor(checkpoint.chat.encode(_SAMPLE)))
+    else:
+        model = model.to(device)
     return LoadedModel(
-        model.to(device), checkpoint.tokenizer, checkpoint.chat, checkpoint.end_tokens,
+        model, checkpoint.tokenizer, checkpoint.chat, checkpoint.end_tokens,
         checkpoint.name, checkpoint.sha256, parameters, chosen, device,
     )  # fmt: skip
 
@@ -99,14 +97,15 @@ def load(
 def choose_format(setting: NumberFormat, device: str) -> Literal["fp32", "bf16", "int8"]:
     """The format to use: the one set, else the fastest of those that change the output little.
 
-    That is bf16 on an accelerator and on a CPU with bf16 products of its own, int8 on another CPU that gains from it
-    (faster still, but it changes more of the choices), else fp32.
+    That is bf16 on an accelerator; on a CPU int8 where it is exact and fast, else bf16 where it is faster than fp32.
     """
     if setting != "auto":
         return setting
-    if torch.device(device).type != "cpu" or bf16_pays():
+    if torch.device(device).type != "cpu":
         return "bf16"
-    return "int8" if int8_pays() else "fp32"
+    if int8_pays():
+        return "int8"
+    return "bf16" if bf16_pays() else "fp32"
 
 
 def bf16_pays() -> bool:
@@ -122,13 +121,14 @@ def int8_pays() -> bool:
     Asked of the processor itself rather than of a list of names: without 8-bit dot-product instructions oneDNN's sums
     saturate at 16 bits, or come from a reference loop that is a hundred times slower than fp32.
     """
-    weight, x = (torch.ones(576, 576), torch.ones(32, 576))  # the largest sums that there can be
+    weight, x = torch.ones(576, 576), torch.ones(32, 576)
+    largest = np.full((32, 576), 127, np.int8)  # with such weights, the largest sums that there can be
     try:
-        linear = Int8Linear(weight)
-        exact = all(torch.allclose(linear(sign * x), F.linear(sign * x, weight)) for sign in (1, -1))
+        product = Int8Weights(weight)
+        exact = all(np.allclose(product(sign * largest), sign * 127.0 * 576) for sign in (1, -1))
     except RuntimeError:  # a torch without oneDNN, or without its 8-bit part
         return False
-    return exact and _best_seconds(lambda: linear(x)) < _best_seconds(lambda: F.linear(x, weight))
+    return exact and _best_seconds(lambda: product(largest)) < _best_seconds(lambda: F.linear(x, weight))
 
 
 def _best_seconds(call: Callable[[], object], patience_s: float = 0.05) -> float:

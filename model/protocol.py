@@ -7,12 +7,17 @@ implements it on this machine; any other implementation (an HTTP endpoint, a rec
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Literal, Protocol
 
 FinishReason = Literal["stop", "length"]
+
+#: Takes the next piece of a text while the rest is still being written. Called from the engine's thread, so it must
+#: return at once and not raise. The pieces joined are the completion's text; a piece is never empty.
+OnText = Callable[[str], None]
 
 
 class Priority(IntEnum):
@@ -69,10 +74,12 @@ class Completion:
     """A generated text and what it took. Times are in milliseconds, log-probabilities are natural logarithms.
 
     `token_logprobs` holds, for each generated token (an end-of-turn token is not among them), its log-probability
-    under the model before temperature and top-p; `mean_logprob` is their mean, 0.0 when nothing was generated.
+    under the model before temperature and top-p; `mean_logprob` is their mean, 0.0 when nothing was generated. A server
+    that gives none leaves them empty and the mean at -inf, which nobody can take for a sure text.
     """
 
     text: str
+    tokens: tuple[int, ...]  # what the text was made of, as far as it is known: a server does not tell
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
@@ -88,12 +95,12 @@ class EngineInfo:
     """Which model answers, for provenance, logs and metrics."""
 
     model: str  # the name that the checkpoint gives itself
-    checkpoint_sha256: str  # of the weight file's bytes, hexadecimal
-    parameters: int  # number of weights
-    dtype: str  # the numeric format that it runs in: fp32, bf16, int8
-    device: str  # cpu, cuda:0, ...
-    context_length: int  # prompt and completion together, in tokens
-    load_seconds: float  # from opening the file to the end of the warm-up
+    checkpoint_sha256: str  # of the weight file's bytes, hexadecimal; empty where a server has them
+    parameters: int  # number of weights; 0 where a server does not tell
+    dtype: str  # the numeric format that it runs in: fp32, bf16, int8; unknown
+    device: str  # cpu, cuda:0, ...; remote
+    context_length: int  # prompt and completion together, in tokens; 0 where a server does not tell
+    load_seconds: float  # from opening the file to the end of the warm-up; of a server, until it has told its models
     memory_mb: float  # growth of this process's resident memory by loading, in 2**20 bytes
 
 
@@ -121,6 +128,20 @@ class EngineClosed(EngineError):
     transient = True
 
 
+class EngineRefused(EngineClosed):
+    """Who serves the model refuses us whatever we ask (the key, the model's name): somebody must mend the settings."""
+
+
+class EngineUnavailable(EngineError):
+    """Who serves the model can't be reached, or can't serve now. `retry_after_s` is when it says to come again."""
+
+    transient = True
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class PromptTooLong(EngineError):
     """The prompt leaves no room for an answer in the model's context."""
 
@@ -137,8 +158,8 @@ class Engine(Protocol):
         """The model behind this engine."""
         ...
 
-    def submit(self, request: GenerationRequest) -> Future[Completion]:
-        """Queue a request, without blocking and from any thread.
+    def submit(self, request: GenerationRequest, on_text: OnText | None = None) -> Future[Completion]:
+        """Queue a request, without blocking and from any thread; `on_text` is given the text as it comes.
 
         Never raises: every failure is an `EngineError` in the future. Cancelling the future drops the request, also in
         the middle of its generation.
@@ -153,3 +174,22 @@ class Engine(Protocol):
 async def generate(engine: Engine, request: GenerationRequest) -> Completion:
     """Await one completion without blocking the event loop; cancelling the awaiting task cancels the request."""
     return await asyncio.wrap_future(engine.submit(request))
+
+
+async def stream(engine: Engine, request: GenerationRequest) -> AsyncIterator[str]:
+    """The text piece by piece, as it is written. Raises EngineError; leaving the loop early cancels the request."""
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def pass_on(piece: str | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+    future = engine.submit(request, pass_on)
+    future.add_done_callback(lambda _: pass_on(None))
+    try:
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        await asyncio.wrap_future(future)  # raises what went wrong
+    finally:
+        future.cancel()

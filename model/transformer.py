@@ -37,32 +37,33 @@ class ModelConfig:
 
 
 class KVCache:
-    """Keys and values of all sequences under way, allocated once: [layers, slots, K, positions, D] each.
+    """Keys and values of all sequences under way, allocated once: [layers, slots + prefixes, K, positions + 1, D] each.
 
-    A slot holds one sequence. Unused positions hold zeros or what an earlier sequence left there; attention masks them,
-    but a masked NaN is still NaN, which is why `clear` exists.
+    A slot holds one sequence; behind the slots are the beginnings that sequences have in common. Unused positions hold
+    zeros or what an earlier sequence left there; attention masks them, but a masked NaN is still NaN, which is why
+    `clear` exists. The last position takes what is computed for padding.
     """
 
     def __init__(
-        self, config: ModelConfig, slots: int, positions: int, dtype: torch.dtype, device: torch.device
+        self, config: ModelConfig, slots: int, positions: int, prefixes: int, dtype: torch.dtype, device: torch.device
     ) -> None:
-        shape = (config.layers, slots, config.kv_heads, positions, config.head_width)
+        shape = (config.layers, slots + prefixes, config.kv_heads, positions + 1, config.head_width)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
+        self._slots = slots
+
+    def remember(self, prefix: int, slot: int, length: int) -> None:
+        """Keep the first `length` positions of a slot as prefix number `prefix`."""
+        self.move(slot, self._slots + prefix, length)
+
+    def begin(self, slot: int, prefix: int, length: int) -> None:
+        """Let a slot begin with the first `length` positions of a prefix; of none when `length` is 0."""
+        self.move(self._slots + prefix, slot, length)
 
     def move(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` positions of slot `source` to slot `target`."""
+        """Put the first `length` positions of slot `source` into slot `target`."""
         for store in (self.keys, self.values):
             store[:, target, :, :length] = store[:, source, :, :length]
-
-    def read(self, slot: int, length: int) -> tuple[Tensor, Tensor]:
-        """A copy of the first `length` positions of a slot: two tensors [layers, K, length, D]."""
-        return self.keys[:, slot, :, :length].clone(), self.values[:, slot, :, :length].clone()
-
-    def write(self, slot: int, keys: Tensor, values: Tensor, length: int) -> None:
-        """Begin a slot with the first `length` positions of what `read` gave."""
-        self.keys[:, slot, :, :length] = keys[:, :, :length]
-        self.values[:, slot, :, :length] = values[:, :, :length]
 
     def clear(self, slot: int) -> None:
         """Zero a slot whose contents may not be finite."""
@@ -142,12 +143,12 @@ class Attention(nn.Module):
             keys, values = (k.transpose(1, 2), v.transpose(1, 2))  # [B, K, T, D]; here L = T
         else:
             keys, values = (cache.keys[layer, step.slots], cache.values[layer, step.slots])  # [B, K, positions, D]
-            keys[step.rows, :, step.positions] = k.to(keys.dtype)  # writes [B, T, K, D]
-            values[step.rows, :, step.positions] = v.to(values.dtype)
+            keys[step.rows, :, step.positions] = k  # writes [B, T, K, D]
+            values[step.rows, :, step.positions] = v
             keys, values = (keys[:, :, : step.length], values[:, :, : step.length])  # [B, K, L, D]
-        y = F.scaled_dot_product_attention(q.to(keys.dtype), keys, values, attn_mask=step.mask)  # [B, K, G*T, D]
+        y = F.scaled_dot_product_attention(q, keys, values, attn_mask=step.mask)  # [B, K, G*T, D]
         y = y.view(B, K, H // K, T, D).permute(0, 3, 1, 2, 4).reshape(B, T, H * D)  # -> [B, T, H*D]
-        out: Tensor = self.out(y.to(x.dtype))  # -> [B, T, C]
+        out: Tensor = self.out(y)  # -> [B, T, C]
         return out
 
 
@@ -195,16 +196,27 @@ class Transformer(nn.Module):
             self.head.weight = self.embedding.weight
         self._rotary: tuple[Tensor, Tensor] | None = None
 
+    def new_cache(self, slots: int, positions: int, prefixes: int = 0) -> KVCache:
+        """Room for `slots` sequences of up to `positions` tokens and for `prefixes` beginnings, in the weights' type."""
+        weight = self.embedding.weight
+        return KVCache(self.config, slots, positions, prefixes, weight.dtype, weight.device)
+
     def forward(
-        self, tokens: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None, first_slot: int = 0
+        self,
+        tokens: Tensor,
+        cache: KVCache | None = None,
+        lengths: Tensor | None = None,
+        first_slot: int = 0,
+        counts: Tensor | None = None,
     ) -> Tensor:
         """Hidden states [B, T, C] of `tokens` [B, T].
 
         Without a cache the sequences begin here (training, evaluation). With one, row b continues the sequence in slot
-        first_slot + b, which holds `lengths[b]` positions already, and its keys and values are added to that slot.
+        first_slot + b, which holds `lengths[b]` positions already, and its keys and values are added to that slot. With
+        `counts` [B], only the first `counts[b]` tokens of row b are meant, and what comes out for the rest means nothing.
         """
         x = self.embedding(tokens)  # [B, T] -> [B, T, C]
-        step = self._step(tokens, x.dtype, cache, lengths, first_slot)
+        step = self._step(tokens, x.dtype, cache, lengths, first_slot, counts)
         for layer, block in enumerate(self.blocks):
             x = block(x, step, cache, layer)
         out: Tensor = self.norm(x)
@@ -216,17 +228,25 @@ class Transformer(nn.Module):
         return logits
 
     def _step(
-        self, tokens: Tensor, dtype: torch.dtype, cache: KVCache | None, lengths: Tensor | None, first_slot: int
+        self,
+        tokens: Tensor,
+        dtype: torch.dtype,
+        cache: KVCache | None,
+        lengths: Tensor | None,
+        first_slot: int,
+        counts: Tensor | None,
     ) -> Step:
         B, T = tokens.shape
         device = tokens.device
-        positions = torch.arange(T, device=device).expand(B, T)  # [B, T]
-        if lengths is not None:
-            positions = positions + lengths[:, None]
-        length = T if lengths is None else int(lengths.max()) + T
+        place = torch.arange(T, device=device).expand(B, T)  # [B, T]
+        positions = place if lengths is None else place + lengths[:, None]
+        length = int(positions.max()) + 1
+        if counts is not None and cache is not None:
+            padding = place >= counts[:, None]
+            length = int(positions.masked_fill(padding, 0).max()) + 1
+            positions = positions.masked_fill(padding, cache.keys.shape[3] - 1)
         visible = torch.arange(length, device=device) <= positions[:, :, None]  # [B, T, L]
-        kept_in = dtype if cache is None else cache.keys.dtype  # the cache may be narrower than the rest
-        mask = torch.zeros(visible.shape, dtype=kept_in, device=device).masked_fill_(~visible, float("-inf"))
+        mask = torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill_(~visible, float("-inf"))
         groups = self.config.heads // self.config.kv_heads
         cos, sin = self._rotary_tables(device)
         return Step(
@@ -242,6 +262,6 @@ class Transformer(nn.Module):
     def _rotary_tables(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if self._rotary is None or self._rotary[0].device != device:
             config = self.config
-            cos, sin = rotary_tables(config.head_width, config.context_length, config.rope_base)
+            cos, sin = rotary_tables(config.head_width, config.context_length + 1, config.rope_base)  # and the padding's
             self._rotary = cos.to(device), sin.to(device)
         return self._rotary

@@ -12,7 +12,8 @@ from schemas.registry import Registry, open_registry
 from tradewind.settings import Settings
 
 if TYPE_CHECKING:
-    from model.engine import LocalEngine
+    from model.protocol import Engine
+    from model.remote_server import RemoteSettings
     from tradewind.stack.local import Endpoints, StackConfig
 
 
@@ -47,12 +48,39 @@ def checkpoint_path(settings: Settings) -> Path:
     return locate(settings.model, settings.model_cache_dir)
 
 
-def make_engine(settings: Settings) -> LocalEngine:
-    """The engine, loaded and warm. Takes seconds.
+def remote_settings(settings: Settings) -> RemoteSettings | None:
+    """The server that has the model; None where it runs in this process.
+
+    Raises:
+        EngineRefused: the settings name a server, but no model there.
+    """
+    if settings.model_url is None:
+        return None
+    from model.protocol import EngineRefused
+    from model.remote_server import RemoteSettings
+
+    if settings.model is None:
+        raise EngineRefused("TRADEWIND_MODEL_URL is set; set TRADEWIND_MODEL to the model's name on that server")
+    return RemoteSettings(
+        base_url=settings.model_url,
+        model=settings.model,
+        api_key=settings.model_api_key.get_secret_value() if settings.model_api_key else None,
+        concurrency=settings.model_concurrency,
+        queue_size=settings.model_queue,
+    )
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine: on this machine, loaded and warm, which takes seconds; or the one that stands for a server.
 
     Raises:
         CheckpointError: the checkpoint is missing, broken, or of a kind that we don't run.
+        EngineUnavailable, EngineRefused: the server can't be reached, or does not serve us that model.
     """
+    if (remote := remote_settings(settings)) is not None:
+        from model.remote import RemoteEngine
+
+        return RemoteEngine(remote)
     from model.engine import EngineSettings, LocalEngine
 
     return LocalEngine.open(

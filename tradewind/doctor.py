@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal
 
@@ -30,6 +30,7 @@ State = Literal["ok", "warning", "failed"]
 
 TIMEOUT_S = 5.0
 _CLICKHOUSE_TIMEOUT_S = 4
+_MODEL_TIMEOUT_S = 2.0
 _PYTHON = ((3, 10), (3, 14))  # from, and before
 _GIB = 2**30
 _SKEW_WARNING_S, _SKEW_FAILED_S = 2.0, 60.0
@@ -211,7 +212,9 @@ def _clock(skew_s: float | None) -> Finding:
 
 
 def check_model(settings: Settings) -> list[Finding]:
-    """Whether the checkpoint is there; the default one is held against its published checksum."""
+    """Whether the checkpoint is there, the default one as published; or whether the server has the model."""
+    if settings.model_url is not None:
+        return [_served_model(settings)]
     try:
         path = locate(settings.model, settings.model_cache_dir)
     except CheckpointError as error:
@@ -219,6 +222,25 @@ def check_model(settings: Settings) -> list[Finding]:
         return [Finding("model", "failed", str(error), mend)]
     checked = "given by TRADEWIND_MODEL" if settings.model else f"SHA-256 {DEFAULT.sha256[:12]} as published"
     return [Finding("model", "ok", f"{path}, {checked}")]
+
+
+def _served_model(settings: Settings) -> Finding:
+    from model.protocol import EngineRefused, EngineUnavailable
+    from model.remote_server import probe
+    from tradewind.assembly import remote_settings
+
+    try:
+        remote = remote_settings(settings)
+        assert remote is not None
+        info = probe(replace(remote, connect_timeout_s=_MODEL_TIMEOUT_S, read_timeout_s=_MODEL_TIMEOUT_S))
+    except EngineUnavailable as error:
+        mend = "check TRADEWIND_MODEL_URL, and whether the server has loaded its model"
+        return Finding("model", "failed", str(error), mend, unreachable=True)
+    except EngineRefused as error:
+        detail, _, mend = str(error).partition("; ")
+        return Finding("model", "failed", detail, mend)
+    context = f", context {info.context_length:,} tokens" if info.context_length else ""
+    return Finding("model", "ok", f"{settings.model_url} has {info.model}{context}")
 
 
 def check_disk(settings: Settings) -> list[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -91,7 +91,16 @@ class Settings(BaseSettings):
     dead_letters_in_a_row: int = Field(100, ge=1, description="Stop after so many dead letters in a row.")
 
     # Model
-    model: str | None = Field(None, description="GGUF file or safetensors folder; without one SmolLM2-135M-Instruct.")
+    model: str | None = Field(
+        None, description="GGUF file or safetensors folder, else SmolLM2-135M-Instruct; with a URL, the name there."
+    )
+    model_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$",
+        description="OpenAI-compatible server that has the model, such as http://vllm:8000/v1; else it runs here.",
+    )
+    model_api_key: SecretStr | None = Field(None, description="Key of that server.")
+    model_concurrency: int = Field(16, ge=1, le=4096, description="Requests that that server works on at once.")
     model_format: Literal["auto", "fp32", "bf16", "int8"] = Field("auto", description="Numeric format of the weights.")
     model_device: str = Field("cpu", description="Where the model runs: cpu, cuda, cuda:1, ...")
     model_threads: int = Field(0, ge=0, description="Threads of the engine; 0 is one less than the cores.")
@@ -107,6 +116,12 @@ class Settings(BaseSettings):
     sink_batch_rows: int = Field(50_000, ge=1, description="Rows of one insert at most.")
     sink_batch_s: float = Field(1.0, gt=0, description="A row waits at most so long for its insert, in seconds.")
     sink_group: str = Field("tradewind-sink", min_length=1, description="Consumer group of the sink.")
+
+    @field_validator("model", "model_url", "model_api_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        """Compose passes a variable that nobody has set as an empty one."""
+        return None if value == "" else value
 
     @classmethod
     def settings_customise_sources(

@@ -21,6 +21,7 @@ def explain(error: Exception) -> Trouble | None:
     from confluent_kafka import KafkaException
 
     from consumers.clickhouse.errors import SinkError
+    from model.protocol import EngineRefused, EngineUnavailable
     from model.provenance import CheckpointError
     from schemas.publisher import DeliveryFailed
     from schemas.registry import RegistryError, RegistryUnavailable
@@ -29,7 +30,7 @@ def explain(error: Exception) -> Trouble | None:
     from streams.topics import TopicsError
     from tradewind.stack.local import StackError
 
-    if isinstance(error, (KafkaUnreachable, RegistryUnavailable)):
+    if isinstance(error, (KafkaUnreachable, RegistryUnavailable, EngineUnavailable, EngineRefused)):
         return Trouble(str(error), Exit.UNREACHABLE)
     if isinstance(error, CheckpointError):
         return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)

@@ -40,6 +40,7 @@ class Watched:
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.config, self.logits = inner, inner.config, inner.logits
+        self.new_cache = inner.new_cache
         self.before: Callable[[torch.Tensor], None] = lambda tokens: None
 
     def __call__(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:

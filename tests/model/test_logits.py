@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 from model.checkpoint import load_model
 from model.fetch import locate
@@ -15,7 +13,9 @@ from model.int8 import quantise
 from model.loading import choose_format, int8_pays, load, open_checkpoint
 from model.protocol import ChatPrompt
 from model.transformer import KVCache, Transformer
+from tests.support.reference_model import reference_of_gguf
 from tests.support.tiny_model import FAMILIES, make_model, make_tokenizer, write_folder, write_gguf
+from tradewind.demo.requests import task_requests
 
 TOKENS = torch.tensor([[5, 17, 200, 3, 3, 90, 41, 300, 12, 8, 260], [9, 9, 14, 1, 77, 2, 310, 6, 50, 51, 52]])
 
@@ -101,20 +101,16 @@ def test_int8_is_near_and_does_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 @pytest.mark.model
 def test_default_checkpoint_logits_are_those_of_transformers() -> None:
-    """The reference dequantises the same file by itself, so the order of Q's and K's rows is checked as well."""
-    path = locate(None)
-    described = load_gguf_checkpoint(str(path), return_tensors=False)["config"]
-    described.pop("model_type")
-    reference = LlamaForCausalLM(LlamaConfig(**described)).eval()
-    weights = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=reference)["tensors"]
-    assert reference.load_state_dict(weights, strict=False).unexpected_keys == []
-    checkpoint = open_checkpoint(path)
-    model = load_model(checkpoint)
+    """After every token of 20 real prompts, and of a text in two languages."""
+    reference, loaded = reference_of_gguf(locate(None)), load(locate(None), "fp32")
+    prompts = [loaded.chat.encode(request.prompt) for request in task_requests()[:20]]
     text = "The bottle holds 750 ml and keeps drinks cold for 24 hours. 这个水壶是不锈钢的。 Is it leak-proof?"
-    tokens = torch.tensor([checkpoint.tokenizer.encode(text)])
+    assert len(prompts) == 20
     with torch.inference_mode():
-        difference = (model.logits(model(tokens)) - reference(tokens).logits).abs().max()
-    assert difference < 1e-3
+        for ids in [*prompts, loaded.tokenizer.encode(text)]:
+            tokens = torch.tensor([ids])
+            difference = (loaded.model.logits(loaded.model(tokens)) - reference(tokens).logits).abs().max()
+            assert difference < 1e-3
 
 
 def test_number_format_is_the_one_set_or_one_that_this_machine_has() -> None:

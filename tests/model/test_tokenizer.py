@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast
 
 from model.fetch import locate
 from model.gguf_file import open_gguf
@@ -43,26 +43,39 @@ STRINGS = [
 ]
 
 
-def random_strings(count: int) -> list[str]:
-    """Mixtures of scripts, white space, digits and control characters; always the same."""
+ALPHABETS = [
+    "abc DEF ",
+    "0123 456 ",
+    " \t\n\r\v\f\u00a0\u2003\u3000",
+    "的一是不了人我在有他，。！？「」（）：；",
+    "é ü ñ ß ø ı İ ﬁ Å e\u0301",
+    "🙂🎉👍🏽👩\u200d🚒🇩🇪❤\ufe0f①½",
+    "\x00\x07\x1b\x1f\x7f\x85\u200b\u202e\ufeff\ufffd",
+    "'.,-!?/<>|_'s'll'RE&$€#@",
+    "日本語かなカナ한국어русскийελληνικάעבריתالعربيةहिन्दीไทย",
+]
+
+
+def strings() -> list[str]:
+    """2,000 and more, always the same: mixtures of the alphabets, and of characters from all of Unicode."""
     choice = random.Random(20240607)
-    alphabets = [
-        "abc DEF ",
-        "0123 456 ",
-        " \t\n\r",
-        "的一是不了人我在有他",
-        "é ü ñ ß ø ",
-        "🙂🎉👍🏽",
-        "\x00\x07\x1f\x7f",
-        "'.,-!?/<>|_",
+    mixed = [
+        "".join(choice.choice(choice.choice(ALPHABETS)) for _ in range(choice.randrange(1, 60))) for _ in range(1500)
     ]
-    return [
-        "".join(choice.choice(choice.choice(alphabets)) for _ in range(choice.randrange(1, 60))) for _ in range(count)
+    planes = [(0, 0x300), (0, 0xD800), (0xE000, 0x20000), (0x4E00, 0xA000), (0x1F300, 0x1FB00)]
+    anything = [
+        "".join(chr(choice.randrange(*choice.choice(planes))) for _ in range(choice.randrange(1, 30)))
+        for _ in range(500)
     ]
+    return STRINGS + CORPUS[:4] + mixed + anything
 
 
 def families() -> Any:
     return pytest.mark.parametrize("family", ["llama", "qwen2"])
+
+
+def test_there_are_as_many_strings_as_are_claimed() -> None:
+    assert len(set(strings())) >= 2000
 
 
 @families()
@@ -70,19 +83,28 @@ def test_tokenizer_json_is_read_as_transformers_reads_it(family: str, tmp_path: 
     raw = make_tokenizer(family)
     raw.save(str(tmp_path / "tokenizer.json"))
     ours, theirs = from_file(tmp_path / "tokenizer.json"), PreTrainedTokenizerFast(tokenizer_object=raw)
-    for text in STRINGS + random_strings(150):
+    for text in strings():
         assert ours.encode(text, allow_special=True) == theirs.encode(text, add_special_tokens=False)
 
 
 @families()
 def test_tokenizer_of_a_gguf_is_the_original(family: str) -> None:
+    """The originals split as `transformers` builds them for the family: SmolLM2's from its parts, Qwen2's by class."""
     raw = make_tokenizer(family)
     ours = from_gguf(gguf_metadata(raw, "smollm" if family == "llama" else "qwen2"))
     theirs = PreTrainedTokenizerFast(tokenizer_object=raw)
-    for text in STRINGS + random_strings(150):
+    for text in strings():
         ids = ours.encode(text, allow_special=True)
         assert ids == theirs.encode(text, add_special_tokens=False)
         assert ours.decode(ids) == theirs.decode(ids, skip_special_tokens=True)
+
+
+def test_gpt2_pieces_are_those_of_transformers() -> None:
+    raw = make_tokenizer()
+    raw.pre_tokenizer = GPT2Tokenizer(vocab={"a": 0}, merges=[]).backend_tokenizer.pre_tokenizer
+    ours, theirs = from_gguf(gguf_metadata(raw, "gpt-2")), PreTrainedTokenizerFast(tokenizer_object=raw)
+    for text in strings():
+        assert ours.encode(text, allow_special=True) == theirs.encode(text, add_special_tokens=False)
 
 
 def test_llama3_pieces_are_those_of_transformers() -> None:
@@ -93,9 +115,9 @@ def test_llama3_pieces_are_those_of_transformers() -> None:
     raw.pre_tokenizer = pre_tokenizers.Sequence([pieces, splitter("qwen2")[1]])
     raw.normalizer = None
     raw.model.ignore_merges = True
-    ours = from_gguf(gguf_metadata(raw, "llama-bpe"))
-    for text in STRINGS + random_strings(150):
-        assert ours.encode(text, allow_special=True) == raw.encode(text, add_special_tokens=False).ids
+    ours, theirs = from_gguf(gguf_metadata(raw, "llama-bpe")), PreTrainedTokenizerFast(tokenizer_object=raw)
+    for text in strings():
+        assert ours.encode(text, allow_special=True) == theirs.encode(text, add_special_tokens=False)
 
 
 def gguf_metadata(raw: Any, style: str) -> dict[str, Any]:
@@ -180,7 +202,7 @@ def test_default_tokenizer_is_that_of_transformers(default_tokenizer: TextTokeni
     theirs = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     theirs.backend_tokenizer.pre_tokenizer = splitter("llama")
     lacking = default_tokenizer.special["<|endoftext|>"]
-    for text in STRINGS + random_strings(300) + CORPUS:
+    for text in strings():
         expected = theirs.encode(text, add_special_tokens=False)
         ids = default_tokenizer.encode(text, allow_special=True)
         if "<|endoftext|>" not in text:

@@ -23,6 +23,7 @@ def completion(text: str, finish_reason: str = "stop", mean_logprob: float = -0.
     """A completion of `text`: 10 prompt tokens, one token a word, 1 ms queued, 2 ms prefill, 3 ms decode."""
     words = len(text.split())
     return Completion(
+        tokens=(),
         text=text,
         finish_reason="length" if finish_reason == "length" else "stop",
         prompt_tokens=10,

@@ -32,6 +32,7 @@ from tests.tradewind.deployment import (
     services,
     variables,
 )
+from tradewind.assembly import remote_settings
 from tradewind.settings import Settings
 
 FILE = compose()
@@ -132,7 +133,7 @@ def test_no_secret_stands_in_it() -> None:
 def test_each_image_is_pinned(name: str) -> None:
     image = SERVICES[name]["image"]
     if "build" not in SERVICES[name]:
-        assert re.fullmatch(r"[\w./-]+:\d+\.\d+(\.\d+)+", image), image
+        assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)+", image), image
         return
     folder = ROOT / SERVICES[name]["build"]
     stages = [rest.split() for keyword, rest in dockerfile(folder / "Dockerfile") if keyword == "FROM"]
@@ -157,7 +158,8 @@ def test_each_service_has_a_health_check_or_comes_to_an_end(name: str) -> None:
 def test_each_dependency_waits_for_what_its_service_can_reach(name: str) -> None:
     for other, wanted in SERVICES[name].get("depends_on", {}).items():
         expected = "service_completed_successfully" if other in ONE_SHOTS else "service_healthy"
-        assert wanted == {"condition": expected}
+        optional = {"required": False} if "profiles" in SERVICES[other] else {}
+        assert wanted == {"condition": expected} | optional
         assert set(SERVICES[name]["networks"]) & set(SERVICES[other]["networks"])
 
 
@@ -196,6 +198,38 @@ def test_each_mounted_file_is_there(name: str) -> None:
 def test_the_model_has_a_thread_for_each_core_of_its_container() -> None:
     worker = FILE["services"]["worker"]
     assert worker["environment"]["TRADEWIND_MODEL_THREADS"] == worker["deploy"]["resources"]["limits"]["cpus"]
+
+
+def test_the_model_server_is_there_only_when_it_is_asked_for() -> None:
+    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+        "vllm": ["vllm"]
+    }
+
+
+def test_the_worker_meets_the_model_server_as_the_example_file_says() -> None:
+    address = re.search(r"^# TRADEWIND_MODEL_URL=(.+)$", (DEPLOY / ".env.example").read_text(encoding="utf-8"), re.M)
+    assert address is not None
+    chosen = example_environment() | {"TRADEWIND_MODEL_URL": address[1], "TRADEWIND_MODEL": "large"}
+    services = filled(FILE["services"], chosen)
+    worker, vllm = services["worker"], services["vllm"]
+    values = {name.removeprefix("TRADEWIND_").lower(): value for name, value in worker["environment"].items()}
+    remote = remote_settings(Settings(**values))
+    assert remote is not None
+    assert remote.base_url == "http://vllm:8000/v1"
+    assert f"--served-model-name={remote.model}" in vllm["command"]
+    assert vllm["command"][0] == "/models/large"
+    assert set(worker["networks"]) & set(vllm["networks"])
+
+
+def test_without_a_server_the_worker_runs_its_own_model() -> None:
+    values = {name.removeprefix("TRADEWIND_").lower(): each for name, each in SERVICES["worker"]["environment"].items()}
+    settings = Settings(**values)
+    assert remote_settings(settings) is None
+    assert settings.model is None
+
+
+def test_no_checkpoint_is_committed_by_accident() -> None:
+    assert (DEPLOY / "models/.gitignore").read_text(encoding="utf-8").split() == ["*", "!.gitignore"]
 
 
 @pytest.fixture

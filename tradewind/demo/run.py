@@ -103,10 +103,12 @@ def run_demo(given: Settings, plan: DemoPlan, out: Console) -> bool:
 
 
 def _fetch_model(settings: Settings, out: Console) -> None:
-    """See that there is a checkpoint, and get the default one where there is none."""
+    """See that there is a checkpoint, and get the default one where there is none. A server has its own."""
     from model.fetch import fetch_default, locate
     from model.provenance import CheckpointError
 
+    if settings.model_url:
+        return
     try:
         locate(settings.model, settings.model_cache_dir)
     except CheckpointError:

@@ -1,0 +1,338 @@
+"""What an int8 step does between its matrix products, each part in one pass over memory.
+
+Ordinary loops, compiled by numba when the model is loaded: written with torch's operators, the same would be some forty
+calls a layer, each of them a pass of its own. N is the number of rows of a step: tokens of any sequences, in any mixture
+of prompts and continuations. Each row is computed as if it were alone, so its result does not depend on the others.
+
+bf16 numbers are held as uint16, the upper halves of float32; numpy has no type for them. Keys and values are, and what
+is wide: queries, keys and values before they are rotated, and what goes into a gate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from model.team import on_team
+
+_f32, _i32 = np.float32, np.int32
+_LANES = 3  # queries that share a pass over keys and values
+_AHEAD = 16  # positions ahead of those that are read, to be brought into the cache
+
+
+def _loop(function: Any) -> Any:
+    return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
+
+
+def _inline(function: Any) -> Any:
+    return njit(nogil=True, fastmath=True, error_model="numpy", inline="always")(function)
+
+
+def _instruction(name: str, result: Any, operands: int) -> Any:
+    """A machine instruction on 32 bits. (Numba widens every integer sum to 64 bits, which halves or quarters the speed of
+    a loop, and it can't reinterpret bits.)"""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if name == "bitcast":
+            return builder.bitcast(values[0], context.get_value_type(result))
+        return getattr(builder, name)(*values)
+
+    if operands == 1:
+        source = types.int32 if result is types.float32 else types.float32
+
+        @intrinsic
+        def unary(typing_context: Any, a: Any) -> Any:
+            return result(source), generate
+
+        return unary
+
+    @intrinsic
+    def binary(typing_context: Any, a: Any, b: Any) -> Any:
+        return result(result, result), generate
+
+    return binary
+
+
+_add, _times = _instruction("add", types.int32, 2), _instruction("mul", types.int32, 2)
+_and, _left, _right = (_instruction(name, types.int32, 2) for name in ("and_", "shl", "lshr"))
+_as_float, _as_bits = _instruction("bitcast", types.float32, 1), _instruction("bitcast", types.int32, 1)
+
+
+@intrinsic
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Have the memory at array[index], counted in items from its first, brought into the cache; behind its end is fine.
+
+    The processor foresees what is read in sequence, but only up to the end of a page of 4 KiB.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        i8, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        hint = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [i8, i32, i32, i32]), "llvm.prefetch.p0i8"
+        )
+        builder.call(hint, [builder.bitcast(builder.gep(data, [values[1]]), i8), i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@_inline
+def _widen(bf16: Any) -> Any:
+    return _as_float(_left(_i32(bf16), _i32(16)))
+
+
+@_inline
+def _narrow(number: Any) -> Any:
+    """To bf16, to the nearest, ties to even."""
+    bits = _as_bits(number)
+    odd = _and(_right(bits, _i32(16)), _i32(1))
+    return np.uint16(_right(_add(_add(bits, _i32(0x7FFF)), odd), _i32(16)))
+
+
+@_inline
+def _exp(x: Any) -> Any:
+    """e^x for x in -87..88, to 4e-7, in operations that the compiler can do on many numbers at once.
+
+    2^n * 2^f with n an integer and f within half of 0. 2^f is its Taylor polynomial, sum of (f ln 2)^k / k!; 2^n is
+    added to the exponent bits.
+    """
+    power = x * _f32(1.44269504)
+    n = math.floor(power + _f32(0.5))
+    f = power - n
+    y = _f32(1.5403530e-4) * f + _f32(1.3333558e-3)
+    y = y * f + _f32(9.6181291e-3)
+    y = y * f + _f32(5.5504109e-2)
+    y = y * f + _f32(2.4022651e-1)
+    y = y * f + _f32(6.9314718e-1)
+    y = y * f + _f32(1.0)
+    return _as_float(_add(_as_bits(y), _left(_i32(n), _i32(23))))
+
+
+@_inline
+def _quantise(x: Any, q: Any) -> Any:
+    """Round x to integers q in -127..127; the factor that gives x back."""
+    peak = _i32(0x0DA24260)  # 1e-30: rows may be all zero
+    for i in range(x.size):  # the bits of positive floats are ordered as the floats are
+        peak = max(peak, _and(_as_bits(x[i]), _i32(0x7FFFFFFF)))
+    inverse = _f32(127.0) / _as_float(peak)
+    for i in range(x.size):
+        q[i] = np.int8(_add(_i32(x[i] * inverse + _f32(128.5)), _i32(-128)))  # what is positive is rounded by truncation
+    return _as_float(peak) / _f32(127.0)
+
+
+@_loop
+def _add_and_normalise(start: Any, stop: Any, x: Any, y: Any, y_scale: Any, q: Any, scale: Any, epsilon: Any) -> None:
+    for n in range(start, stop):
+        row = x[n]
+        if y.shape[0]:
+            factor = y_scale[n]
+            for i in range(row.size):
+                row[i] += y[n, i] * factor
+        squares = _f32(0)
+        for i in range(row.size):
+            squares += row[i] * row[i]
+        scale[n] = _quantise(row, q[n]) / math.sqrt(squares / _f32(row.size) + epsilon)
+
+
+@_inline
+def _norm_factor(x: Any, epsilon: Any) -> Any:
+    squares = _f32(0)
+    for i in range(x.size):
+        squares += x[i] * x[i]
+    return _f32(1) / math.sqrt(squares / _f32(x.size) + epsilon)
+
+
+@_inline
+def _turn(x: Any, cos: Any, sin: Any) -> None:
+    half = x.size // 2
+    first, second = x[:half], x[half:]
+    for i in range(half):
+        a, b = first[i], second[i]
+        first[i] = a * cos[i] - b * sin[i]
+        second[i] = b * cos[i] + a * sin[i]
+
+
+@_loop
+def _rotate_and_store(
+    start: Any, stop: Any, qkv: Any, scale: Any, bias: Any, q_norm: Any, k_norm: Any, epsilon: Any, cos: Any, sin: Any,
+    rows: Any, positions: Any, queries: Any, keys: Any, values: Any,
+) -> None:  # fmt: skip
+    K, D = keys.shape[1], keys.shape[3]
+    H = queries.shape[1]
+    row = np.empty(qkv.shape[1], np.float32)
+    for n in range(start, stop):
+        factor = scale[n]
+        for i in range(row.size):
+            row[i] = _widen(qkv[n, i]) * factor
+        if bias.size:
+            for i in range(row.size):
+                row[i] += bias[i]
+        for h in range(H + K):
+            head = row[h * D : h * D + D]
+            if q_norm.size:
+                norm = q_norm if h < H else k_norm
+                normed = _norm_factor(head, epsilon)
+                for i in range(D):
+                    head[i] *= norm[i] * normed
+            _turn(head, cos[positions[n]], sin[positions[n]])
+        for h in range(H):
+            for i in range(D):
+                queries[n, h, i] = _narrow(row[h * D + i] * (_f32(1) / math.sqrt(_f32(D))))
+        for k in range(K):
+            new_key, new_value = keys[rows[n], k, positions[n]], values[rows[n], k, positions[n]]
+            for i in range(D):
+                new_key[i] = _narrow(row[(H + k) * D + i])
+                new_value[i] = _narrow(row[(H + K + k) * D + i])
+
+
+@_inline
+def _scores(q: Any, keys: Any, first: Any, last: Any, scores: Any, peaks: Any) -> None:
+    """Products of `_LANES` queries with the keys of positions first..last - 1; the largest of each query so far."""
+    D = q.shape[1]
+    q0, q1, q2 = q[0], q[1], q[2]
+    for t in range(first, last):
+        key = keys[t]
+        _prefetch(keys, (t + _AHEAD) * D)
+        _prefetch(keys, (t + _AHEAD) * D + 32)
+        a, b, c = _f32(0), _f32(0), _f32(0)
+        for d in range(D):
+            k = _widen(key[d])
+            a += q0[d] * k
+            b += q1[d] * k
+            c += q2[d] * k
+        scores[0, t], scores[1, t], scores[2, t] = a, b, c
+        peaks[0], peaks[1], peaks[2] = max(peaks[0], a), max(peaks[1], b), max(peaks[2], c)
+
+
+@_inline
+def _mix(weights: Any, values: Any, first: Any, last: Any, out: Any) -> None:
+    """Add the values of positions first..last - 1, weighted; four at a time, so that sums are loaded less often."""
+    D = out.shape[1]
+    out0, out1, out2 = out[0], out[1], out[2]
+    whole = first + (last - first) // 4 * 4
+    for t in range(first, whole, 4):
+        a0, a1, a2, a3 = weights[0, t], weights[0, t + 1], weights[0, t + 2], weights[0, t + 3]
+        b0, b1, b2, b3 = weights[1, t], weights[1, t + 1], weights[1, t + 2], weights[1, t + 3]
+        c0, c1, c2, c3 = weights[2, t], weights[2, t + 1], weights[2, t + 2], weights[2, t + 3]
+        row0, row1, row2, row3 = values[t], values[t + 1], values[t + 2], values[t + 3]
+        for ahead in range((t + _AHEAD) * D, (t + _AHEAD + 4) * D, 32):
+            _prefetch(values, ahead)
+        for d in range(D):
+            v0, v1, v2, v3 = _widen(row0[d]), _widen(row1[d]), _widen(row2[d]), _widen(row3[d])
+            out0[d] += a0 * v0 + a1 * v1 + a2 * v2 + a3 * v3
+            out1[d] += b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3
+            out2[d] += c0 * v0 + c1 * v1 + c2 * v2 + c3 * v3
+    for t in range(whole, last):
+        a0, b0, c0 = weights[0, t], weights[1, t], weights[2, t]
+        row0 = values[t]
+        for d in range(D):
+            v0 = _widen(row0[d])
+            out0[d] += a0 * v0
+            out1[d] += b0 * v0
+            out2[d] += c0 * v0
+
+
+@_loop
+def _attend(
+    start: Any, stop: Any, queries: Any, keys: Any, values: Any, rows: Any, positions: Any, shared_rows: Any,
+    shared_lengths: Any, q8: Any, scale: Any,
+) -> None:  # fmt: skip
+    H, D = queries.shape[1], queries.shape[2]
+    K, P = keys.shape[1], keys.shape[2]
+    G = H // K
+    scores, out, all_out = np.empty((_LANES, P), np.float32), np.empty((_LANES, D), np.float32), np.empty((H, D), np.float32)
+    group, peaks = np.empty((_LANES, D), np.float32), np.empty(_LANES, np.float32)
+    for n in range(start, stop):
+        length, shared = positions[n] + 1, shared_lengths[n]
+        for k in range(K):
+            own_keys, own_values = keys[rows[n], k], values[rows[n], k]
+            shared_keys, shared_values = keys[shared_rows[n], k], values[shared_rows[n], k]
+            for first in range(0, G, _LANES):
+                for lane in range(_LANES):  # a group that lanes don't divide: the last query fills the rest
+                    query = queries[n, k * G + min(first + lane, G - 1)]
+                    for d in range(D):
+                        group[lane, d] = _widen(query[d])
+                out[:], peaks[:] = _f32(0), _f32(-3e38)
+                _scores(group, shared_keys, 0, shared, scores, peaks)
+                _scores(group, own_keys, shared, length, scores, peaks)
+                for lane in range(_LANES):
+                    row, peak, total = scores[lane], peaks[lane], _f32(0)
+                    for t in range(length):
+                        weight = _exp(max(row[t] - peak, _f32(-87)))
+                        row[t] = weight
+                        total += weight
+                    peaks[lane] = total
+                _mix(scores, shared_values, 0, shared, out)
+                _mix(scores, own_values, shared, length, out)
+                for lane in range(_LANES):
+                    for d in range(D):
+                        all_out[k * G + min(first + lane, G - 1), d] = out[lane, d] / peaks[lane]
+        scale[n] = _quantise(all_out.reshape(H * D), q8[n])
+
+
+@_inline
+def _mix_channels(x: Any, parts: Any) -> None:
+    """Multiply with a Hadamard matrix [parts, parts], of +1 and -1, that mixes `parts` equal stretches of x.
+
+    `parts` is a power of two; Sylvester's construction, applied in log2(parts) rounds.
+    """
+    span = x.size // parts
+    while span < x.size:
+        for start in range(0, x.size, 2 * span):
+            left, right = x[start : start + span], x[start + span : start + 2 * span]
+            for i in range(span):
+                one, other = left[i], right[i]
+                left[i] = one + other
+                right[i] = one - other
+        span *= 2
+
+
+@_loop
+def _gate(start: Any, stop: Any, gate_up: Any, scale: Any, parts: Any, q8: Any, q_scale: Any) -> None:
+    width = gate_up.shape[1] // 2
+    mixed = np.empty(width, np.float32)
+    for n in range(start, stop):
+        row, factor = gate_up[n], scale[n]
+        for i in range(width):
+            gate = _widen(row[i]) * factor
+            mixed[i] = gate / (_f32(1) + _exp(min(max(-gate, _f32(-87)), _f32(87)))) * (_widen(row[width + i]) * factor)
+        _mix_channels(mixed, parts)
+        q_scale[n] = _quantise(mixed, q8[n])
+
+
+@_loop
+def _quantise_rows(start: Any, stop: Any, x: Any, q8: Any, scale: Any) -> None:
+    row = np.empty(x.shape[1], np.float32)
+    for n in range(start, stop):
+        for i in range(row.size):
+            row[i] = _widen(x[n, i])
+        scale[n] = _quantise(row, q8[n])
+
+
+@_loop
+def _few_rows(start: Any, stop: Any, x: Any, weight: Any, scale: Any, y: Any) -> None:
+    width = weight.shape[1]
+    for o in range(start, stop):
+        row = weight[o]
+        for i in range(0, width, 64):
+            _prefetch(weight, o * width + i + 4096)
+        for n in range(x.shape[0]):
+            total, given = _i32(0), x[n]
+            for i in range(width):
+                total = _add(total, _times(_i32(row[i]), _i32(given[i])))
+            y[n, o] = _f32(total) * scale[o]
+
+
+add_and_normalise = on_team(_add_and_normalise)
+rotate_and_store = on_team(_rotate_and_store)
+attend = on_team(_attend)
+gate = on_team(_gate)
+few_rows = on_team(_few_rows)
+quantise_rows = on_team(_quantise_rows)
