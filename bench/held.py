@@ -51,18 +51,28 @@ def chinese_texts(count: int) -> list[str]:
     return _mixed(count, (row["zh-Hant"] for row in _json_lines("listings/adventureworks_bilingual.jsonl")))
 
 
-def task_prompts(count: int) -> list[ChatPrompt]:
-    """Prompts of the two tasks in turn: questions with evidence that answers them, and products with their facts."""
+def task_texts(count: int) -> list[tuple[ChatPrompt, str]]:
+    """What the model reads and should write in the two tasks, in turn while both have some.
+
+    Questions with evidence that answers them and a person's answer; products with their facts and the seller's
+    description.
+    """
     evidence: dict[str, list[str]] = {}
+    written: dict[str, str] = {}
     for row in _rows("cpqa/ePQA_dev_half.csv"):
         if row["label"] == "2":
             evidence.setdefault(row["question"], []).append(row["candidate"])
-    answers = [answer_prompt(question, facts[:2]) for question, facts in evidence.items()]
-    descriptions = [describe_prompt(_facts(listing)) for listing in _json("listings/dummyjson_products.json")]
+            written.setdefault(row["question"], row["answer"])
+    answers = [(answer_prompt(question, facts[:2]), written[question]) for question, facts in evidence.items()]
+    descriptions = [
+        (describe_prompt(_facts(listing)), str(listing["description"]))
+        for listing in _json("listings/dummyjson_products.json")
+    ]
     order = random.Random(_SEED)
     order.shuffle(answers)
     order.shuffle(descriptions)
-    return [prompt for pair in zip(answers, descriptions, strict=False) for prompt in pair][:count]
+    pairs = [text for pair in zip(answers, descriptions, strict=False) for text in pair]
+    return (pairs + answers[len(descriptions) :])[:count]
 
 
 def _facts(listing: dict[str, Any]) -> list[str]:

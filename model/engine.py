@@ -12,6 +12,7 @@ that halved the speed when it was measured.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import OrderedDict
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 import torch
@@ -87,6 +89,7 @@ class LocalEngine:
         )
         self._thread.start()
         self._info = ready.result()
+        atexit.register(self.close)  # a thread that computes while the interpreter goes down would take it down hard
         log.info("engine.ready", **asdict(self._info))
 
     @classmethod
@@ -109,6 +112,7 @@ class LocalEngine:
         return job.future
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self._waiting.close("the engine was closed before the request was done")
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -143,7 +147,8 @@ class LocalEngine:
         use_threads(self._settings.threads)
         started, memory = time.monotonic(), resident_mb()
         loaded = load_model()
-        self._model, self._tokenizer, self._chat = loaded.model, loaded.tokenizer, loaded.chat
+        self._model: Any = loaded.model  # either kind, each with its own kind of cache
+        self._tokenizer, self._chat = loaded.tokenizer, loaded.chat
         self._end_tokens, self._device = loaded.end_tokens, torch.device(loaded.device)
         config = loaded.model.config
         self._positions = min(self._settings.positions, config.context_length)
@@ -191,8 +196,8 @@ class LocalEngine:
             job.joined = self._clock()
             try:
                 job.prompt, job.sampler = self._encode(job.request), sampler_for(job.request)
-            except EngineError as error:
-                job.fail(error)
+            except Exception as error:  # what a text or a template can cause must not cost the others
+                job.fail(error if isinstance(error, EngineError) else _failed("the prompt could not be encoded", error))
                 continue
             tokens += len(job.prompt)
             taken.append(job)
@@ -226,7 +231,7 @@ class LocalEngine:
                 for job in jobs:
                     self._join([job])
             else:
-                jobs[0].fail(GenerationFailed(f"the prompt could not be computed: {type(error).__name__}: {error}"))
+                jobs[0].fail(_failed("the prompt could not be computed", error))
             return
         for job in jobs:
             job.prefilled = self._clock()
@@ -240,16 +245,18 @@ class LocalEngine:
             self._cache.begin(slot, job.prefix or 0, length)
         hidden = self._forward([job.prompt[length:] for job, length in zip(jobs, done, strict=True)], done, first_slot)
         lengths = torch.tensor([len(job.prompt) for job in jobs]) - torch.tensor(done)
-        return self._model.logits(hidden[torch.arange(len(jobs)), lengths - 1])  # [B, C] -> [B, vocab_size]
+        logits: Tensor = self._model.logits(hidden[torch.arange(len(jobs)), lengths - 1])  # [B, C] -> [B, vocab_size]
+        return logits
 
     def _forward(self, new: Sequence[Sequence[int]], lengths: Sequence[int], first_slot: int = 0) -> Tensor:
-        """Hidden states [B, T, C]: slot first_slot + b, which holds lengths[b] positions, goes on with the tokens new[b]."""
+        """Hidden states [B, T, C]. Slot first_slot + b, with lengths[b] positions, goes on with the tokens new[b]."""
         counts = torch.tensor([len(ids) for ids in new])
         width = int(counts.max())
         tokens = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in new])  # [B, T]
         given = (part.to(self._device) for part in (tokens, torch.tensor(lengths), counts))
         on_device, held, meant = given
-        return self._model(on_device, self._cache, held, first_slot, meant)
+        hidden: Tensor = self._model(on_device, self._cache, held, first_slot, meant)
+        return hidden
 
     def _common_beginning(self, job: Job, group: list[Job], free_slot: int) -> int:
         """How many of the job's first tokens are kept from earlier prompts with the same system text.
@@ -257,32 +264,32 @@ class LocalEngine:
         The first time, they are computed here, in a slot that nobody uses yet.
         """
         system = job.request.prompt.system
-        known = self._prefixes.get(system)
+        known = self._prefixes.get(system) or self._keep_prefix(job, group, free_slot)
         if known is None:
-            number = self._free_prefix({other.prefix for other in (*self._active, *group)})
-            ids = self._chat.encode(ChatPrompt(system, ""))
-            ids = ids[: _common_prefix(ids, job.prompt)]
-            if number is None or len(ids) < _SHORTEST_PREFIX:
-                return 0
-            self._cache.begin(free_slot, 0, 0)
-            if not bool(self._forward([ids], [0], free_slot).isfinite().all()):
-                self._cache.clear(free_slot)
-                return 0
-            self._cache.remember(number, free_slot, len(ids))
-            known = self._prefixes[system] = (number, ids)
+            return 0
         self._prefixes.move_to_end(system)
-        job.prefix = known[0]
-        return _common_prefix(known[1], job.prompt[:-1])  # the last token's logits are wanted in any case
+        job.prefix, ids = known
+        return _common_prefix(ids, job.prompt[:-1])  # the last token's logits are wanted in any case
 
-    def _free_prefix(self, in_use: set[int | None]) -> int | None:
-        """The number of a prefix to compute: an unused one, else the one that was asked for longest ago."""
-        if len(self._prefixes) < self._settings.prefixes:
-            return len(self._prefixes)
-        for system, (number, _) in self._prefixes.items():
-            if number not in in_use:
-                del self._prefixes[system]
-                return number
-        return None
+    def _keep_prefix(self, job: Job, group: list[Job], free_slot: int) -> tuple[int, list[int]] | None:
+        """Compute and keep what every prompt with the job's system text begins with; None if that is not worth it."""
+        system = job.request.prompt.system
+        ids = self._chat.encode(ChatPrompt(system, ""))
+        ids = ids[: _common_prefix(ids, job.prompt)]
+        in_use = {other.prefix for other in (*self._active, *group)}
+        # the one asked for longest ago gives way, unless somebody's text begins with it
+        old = next((text for text, (number, _) in self._prefixes.items() if number not in in_use), None)
+        full = len(self._prefixes) >= self._settings.prefixes
+        if len(ids) < _SHORTEST_PREFIX or (full and old is None):
+            return None
+        self._cache.begin(free_slot, 0, 0)
+        if not bool(self._forward([ids], [0], free_slot).isfinite().all()):
+            self._cache.clear(free_slot)
+            return None
+        number = self._prefixes.pop(old)[0] if full and old is not None else len(self._prefixes)
+        self._cache.remember(number, free_slot, len(ids))
+        self._prefixes[system] = (number, ids)
+        return self._prefixes[system]
 
     def _decode(self) -> None:
         """The next token for every active job, and those behind it that were guessed rightly."""
@@ -295,7 +302,7 @@ class LocalEngine:
             choices = iter(choose(self._model.logits(rows), samplers))
         except Exception as error:  # such as memory that ran out: nobody in particular is to blame
             for slot in reversed(range(len(self._active))):
-                self._active[slot].fail(GenerationFailed(f"a step failed: {type(error).__name__}: {error}"))
+                self._active[slot].fail(_failed("a step failed", error))
                 self._release(slot, unsound=True)
             return
         self._accept([[next(choices) for _ in ids] for ids in new], guesses=guesses)
@@ -344,6 +351,11 @@ class LocalEngine:
         if slot < len(self._active):
             self._cache.move(len(self._active), slot, last.cached)
             self._active[slot] = last
+
+
+def _failed(what: str, error: Exception) -> GenerationFailed:
+    """Without the error's own words: they may quote the text."""
+    return GenerationFailed(f"{what}: {type(error).__name__}")
 
 
 def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:

@@ -122,7 +122,6 @@ class Job:
         limit, count = self.request.deadline_s, len(self.tokens)
         self.fail(EngineDeadline(f"not done within its {limit} s; {count} tokens were generated until then"))
 
-
     def _say(self, text: str) -> None:
         """Hand on what is new in `text`, the settled beginning of the completion."""
         if self.on_text is None or len(text) <= self.said or self.future.cancelled():

@@ -1,8 +1,9 @@
 """What an int8 step does between its matrix products, each part in one pass over memory.
 
-Ordinary loops, compiled by numba when the model is loaded: written with torch's operators, the same would be some forty
-calls a layer, each of them a pass of its own. N is the number of rows of a step: tokens of any sequences, in any mixture
-of prompts and continuations. Each row is computed as if it were alone, so its result does not depend on the others.
+Ordinary loops, compiled by numba when the model is loaded: written with torch's operators, the same would be some
+forty calls a layer, each of them a pass of its own. N is the number of rows of a step: tokens of any sequences, in any
+mixture of prompts and continuations. Each row is computed as if it were alone, so its result does not depend on the
+others.
 
 bf16 numbers are held as uint16, the upper halves of float32; numpy has no type for them. Keys and values are, and what
 is wide: queries, keys and values before they are rotated, and what goes into a gate.
@@ -27,7 +28,11 @@ _AHEAD = 16  # positions ahead of those that are read, to be brought into the ca
 
 
 def _loop(function: Any) -> Any:
-    return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
+    """Compiled at its first call, in seconds, and kept on disk beside this file, else in the user's cache folder."""
+    try:
+        return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
+    except RuntimeError:  # neither can be written
+        return njit(nogil=True, fastmath=True, error_model="numpy")(function)
 
 
 def _inline(function: Any) -> Any:
@@ -35,8 +40,10 @@ def _inline(function: Any) -> Any:
 
 
 def _instruction(name: str, result: Any, operands: int) -> Any:
-    """A machine instruction on 32 bits. (Numba widens every integer sum to 64 bits, which halves or quarters the speed of
-    a loop, and it can't reinterpret bits.)"""
+    """A machine instruction on 32 bits.
+
+    Numba widens every integer sum to 64 bits, which halves or quarters the speed of a loop, and can't reinterpret bits.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if name == "bitcast":
@@ -123,7 +130,8 @@ def _quantise(x: Any, q: Any) -> Any:
         peak = max(peak, _and(_as_bits(x[i]), _i32(0x7FFFFFFF)))
     inverse = _f32(127.0) / _as_float(peak)
     for i in range(x.size):
-        q[i] = np.int8(_add(_i32(x[i] * inverse + _f32(128.5)), _i32(-128)))  # what is positive is rounded by truncation
+        rounded = _i32(x[i] * inverse + _f32(128.5))  # by truncation: it is positive
+        q[i] = np.int8(_add(rounded, _i32(-128)))
     return _as_float(peak) / _f32(127.0)
 
 
@@ -242,39 +250,39 @@ def _mix(weights: Any, values: Any, first: Any, last: Any, out: Any) -> None:
 @_loop
 def _attend(
     start: Any, stop: Any, queries: Any, keys: Any, values: Any, rows: Any, positions: Any, shared_rows: Any,
-    shared_lengths: Any, q8: Any, scale: Any,
+    shared_lengths: Any, attended: Any,
 ) -> None:  # fmt: skip
     H, D = queries.shape[1], queries.shape[2]
     K, P = keys.shape[1], keys.shape[2]
     G = H // K
-    scores, out, all_out = np.empty((_LANES, P), np.float32), np.empty((_LANES, D), np.float32), np.empty((H, D), np.float32)
+    scores, out = np.empty((_LANES, P), np.float32), np.empty((_LANES, D), np.float32)
     group, peaks = np.empty((_LANES, D), np.float32), np.empty(_LANES, np.float32)
-    for n in range(start, stop):
+    for item in range(start, stop):
+        n, k = item // K, item % K
         length, shared = positions[n] + 1, shared_lengths[n]
-        for k in range(K):
-            own_keys, own_values = keys[rows[n], k], values[rows[n], k]
-            shared_keys, shared_values = keys[shared_rows[n], k], values[shared_rows[n], k]
-            for first in range(0, G, _LANES):
-                for lane in range(_LANES):  # a group that lanes don't divide: the last query fills the rest
-                    query = queries[n, k * G + min(first + lane, G - 1)]
-                    for d in range(D):
-                        group[lane, d] = _widen(query[d])
-                out[:], peaks[:] = _f32(0), _f32(-3e38)
-                _scores(group, shared_keys, 0, shared, scores, peaks)
-                _scores(group, own_keys, shared, length, scores, peaks)
-                for lane in range(_LANES):
-                    row, peak, total = scores[lane], peaks[lane], _f32(0)
-                    for t in range(length):
-                        weight = _exp(max(row[t] - peak, _f32(-87)))
-                        row[t] = weight
-                        total += weight
-                    peaks[lane] = total
-                _mix(scores, shared_values, 0, shared, out)
-                _mix(scores, own_values, shared, length, out)
-                for lane in range(_LANES):
-                    for d in range(D):
-                        all_out[k * G + min(first + lane, G - 1), d] = out[lane, d] / peaks[lane]
-        scale[n] = _quantise(all_out.reshape(H * D), q8[n])
+        own_keys, own_values = keys[rows[n], k], values[rows[n], k]
+        shared_keys, shared_values = keys[shared_rows[n], k], values[shared_rows[n], k]
+        for first in range(0, G, _LANES):
+            for lane in range(_LANES):  # a group that lanes don't divide: the last query fills the rest
+                query = queries[n, k * G + min(first + lane, G - 1)]
+                for d in range(D):
+                    group[lane, d] = _widen(query[d])
+            out[:], peaks[:] = _f32(0), _f32(-3e38)
+            _scores(group, shared_keys, 0, shared, scores, peaks)
+            _scores(group, own_keys, shared, length, scores, peaks)
+            for lane in range(_LANES):
+                row, peak, total = scores[lane], peaks[lane], _f32(0)
+                for t in range(length):
+                    weight = _exp(max(row[t] - peak, _f32(-87)))
+                    row[t] = weight
+                    total += weight
+                peaks[lane] = total
+            _mix(scores, shared_values, 0, shared, out)
+            _mix(scores, own_values, shared, length, out)
+            for lane in range(_LANES):
+                head = attended[n, k * G + min(first + lane, G - 1)]
+                for d in range(D):
+                    head[d] = _narrow(out[lane, d] / peaks[lane])
 
 
 @_inline
@@ -316,23 +324,121 @@ def _quantise_rows(start: Any, stop: Any, x: Any, q8: Any, scale: Any) -> None:
         scale[n] = _quantise(row, q8[n])
 
 
+@_inline
+def _product(x: Any, row: Any) -> Any:
+    total = _i32(0)
+    for i in range(row.size):
+        total = _add(total, _times(_i32(row[i]), _i32(x[i])))
+    return _f32(total)
+
+
+@_inline
+def _foresee(weight: Any, o: Any) -> None:
+    for i in range(0, weight.shape[1], 64):
+        _prefetch(weight, o * weight.shape[1] + i + 4096)
+
+
 @_loop
 def _few_rows(start: Any, stop: Any, x: Any, weight: Any, scale: Any, y: Any) -> None:
-    width = weight.shape[1]
     for o in range(start, stop):
-        row = weight[o]
-        for i in range(0, width, 64):
-            _prefetch(weight, o * width + i + 4096)
+        _foresee(weight, o)
         for n in range(x.shape[0]):
-            total, given = _i32(0), x[n]
-            for i in range(width):
-                total = _add(total, _times(_i32(row[i]), _i32(given[i])))
-            y[n, o] = _f32(total) * scale[o]
+            y[n, o] = _product(x[n], weight[o]) * scale[o]
 
 
-add_and_normalise = on_team(_add_and_normalise)
-rotate_and_store = on_team(_rotate_and_store)
-attend = on_team(_attend)
-gate = on_team(_gate)
-few_rows = on_team(_few_rows)
-quantise_rows = on_team(_quantise_rows)
+@_loop
+def _few_rows_narrow(start: Any, stop: Any, x: Any, weight: Any, scale: Any, y: Any) -> None:
+    for o in range(start, stop):
+        _foresee(weight, o)
+        for n in range(x.shape[0]):
+            y[n, o] = _narrow(_product(x[n], weight[o]) * scale[o])
+
+
+# Each of them on all threads; `bounds` says which items (rows of a step, or outputs) each thread does. They are written
+# out because numba keeps only such functions on disk once they are compiled.
+
+_add_and_normalise_on_team = on_team(_add_and_normalise)
+_rotate_and_store_on_team = on_team(_rotate_and_store)
+_attend_on_team = on_team(_attend)
+_quantise_rows_on_team = on_team(_quantise_rows)
+_gate_on_team = on_team(_gate)
+_few_rows_on_team = on_team(_few_rows)
+_few_rows_narrow_on_team = on_team(_few_rows_narrow)
+
+
+@_loop
+def add_and_normalise(bounds: Any, *arguments: Any) -> None:
+    _add_and_normalise_on_team(bounds, arguments)
+
+
+@_loop
+def rotate_and_store(bounds: Any, *arguments: Any) -> None:
+    _rotate_and_store_on_team(bounds, arguments)
+
+
+@_loop
+def attend(bounds: Any, *arguments: Any) -> None:
+    _attend_on_team(bounds, arguments)
+
+
+@_loop
+def quantise_rows(bounds: Any, *arguments: Any) -> None:
+    _quantise_rows_on_team(bounds, arguments)
+
+
+@_loop
+def gate(bounds: Any, *arguments: Any) -> None:
+    _gate_on_team(bounds, arguments)
+
+
+@_loop
+def few_rows(bounds: Any, *arguments: Any) -> None:
+    _few_rows_on_team(bounds, arguments)
+
+
+@_loop
+def few_rows_narrow(bounds: Any, *arguments: Any) -> None:
+    _few_rows_narrow_on_team(bounds, arguments)
+
+
+@_inline
+def _split(count: Any, threads: Any) -> Any:
+    return np.arange(threads + 1) * count // threads
+
+
+@_loop
+def few_rows_step(
+    threads: Any, x: Any, qkv: Any, qkv_scale: Any, qkv_bias: Any, q_norm: Any, k_norm: Any, out: Any, out_scale: Any,
+    gate_up: Any, gate_up_scale: Any, down: Any, down_scale: Any, parts: Any, epsilon: Any, cos: Any, sin: Any,
+    rows: Any, positions: Any, prefix_rows: Any, prefix_lengths: Any, keys: Any, values: Any,
+) -> None:  # fmt: skip
+    """All layers for one or two tokens [N, C], in place: there, calls from Python would take as long as the products.
+
+    The weights of all layers are stacked: [layers, out, in] and their scales [layers, out].
+    """
+    N, C = x.shape
+    K, D = keys.shape[2], keys.shape[4]
+    heads = out.shape[2] // D
+    narrow, mixed = np.empty((N, C), np.int8), np.empty((N, heads * D), np.int8)
+    wide, scale, y_scale = np.empty((N, down.shape[2]), np.int8), np.empty(N, np.float32), np.empty(N, np.float32)
+    new, inner = np.empty((N, qkv.shape[1]), np.uint16), np.empty((N, gate_up.shape[1]), np.uint16)
+    queries, attended = np.empty((N, heads, D), np.uint16), np.empty((N, heads, D), np.uint16)
+    y, first = np.empty((N, C), np.float32), np.empty((0, C), np.float32)
+    for layer in range(qkv.shape[0]):
+        _add_and_normalise(0, N, x, y if layer else first, y_scale, narrow, scale, epsilon)
+        few_rows_narrow(_split(qkv.shape[1], threads), narrow, qkv[layer], qkv_scale[layer], new)
+        _rotate_and_store(
+            0, N, new, scale, qkv_bias[layer], q_norm[layer], k_norm[layer], epsilon, cos, sin, rows, positions,
+            queries, keys[layer], values[layer],
+        )  # fmt: skip
+        attend(
+            _split(N * K, threads), queries, keys[layer], values[layer], rows, positions, prefix_rows, prefix_lengths,
+            attended,
+        )  # fmt: skip
+        _quantise_rows(0, N, attended.reshape(N, heads * D), mixed, y_scale)
+        few_rows(_split(C, threads), mixed, out[layer], out_scale[layer], y)
+        _add_and_normalise(0, N, x, y, y_scale, narrow, scale, epsilon)
+        few_rows_narrow(_split(gate_up.shape[1], threads), narrow, gate_up[layer], gate_up_scale[layer], inner)
+        _gate(0, N, inner, scale, parts, wide, y_scale)
+        few_rows(_split(C, threads), wide, down[layer], down_scale[layer], y)
+    _add_and_normalise(0, N, x, y, y_scale, narrow, scale, epsilon)

@@ -58,7 +58,8 @@ class KVCache:
 
     def begin(self, slot: int, prefix: int, length: int) -> None:
         """Let a slot begin with the first `length` positions of a prefix; of none when `length` is 0."""
-        self.move(self._slots + prefix, slot, length)
+        if length:
+            self.move(self._slots + prefix, slot, length)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Put the first `length` positions of slot `source` into slot `target`."""
@@ -197,7 +198,7 @@ class Transformer(nn.Module):
         self._rotary: tuple[Tensor, Tensor] | None = None
 
     def new_cache(self, slots: int, positions: int, prefixes: int = 0) -> KVCache:
-        """Room for `slots` sequences of up to `positions` tokens and for `prefixes` beginnings, in the weights' type."""
+        """Room for `slots` sequences of `positions` tokens and for `prefixes` beginnings, in the weights' type."""
         weight = self.embedding.weight
         return KVCache(self.config, slots, positions, prefixes, weight.dtype, weight.device)
 
@@ -213,7 +214,7 @@ class Transformer(nn.Module):
 
         Without a cache the sequences begin here (training, evaluation). With one, row b continues the sequence in slot
         first_slot + b, which holds `lengths[b]` positions already, and its keys and values are added to that slot. With
-        `counts` [B], only the first `counts[b]` tokens of row b are meant, and what comes out for the rest means nothing.
+        `counts` [B], only the first `counts[b]` tokens of row b are meant; what comes out for the rest means nothing.
         """
         x = self.embedding(tokens)  # [B, T] -> [B, T, C]
         step = self._step(tokens, x.dtype, cache, lengths, first_slot, counts)
@@ -262,6 +263,7 @@ class Transformer(nn.Module):
     def _rotary_tables(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if self._rotary is None or self._rotary[0].device != device:
             config = self.config
-            cos, sin = rotary_tables(config.head_width, config.context_length + 1, config.rope_base)  # and the padding's
+            positions = config.context_length + 1  # the last is the padding's
+            cos, sin = rotary_tables(config.head_width, positions, config.rope_base)
             self._rotary = cos.to(device), sin.to(device)
         return self._rotary

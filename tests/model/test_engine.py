@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,6 @@ from model.engine import EngineSettings, LocalEngine
 from model.loading import LoadedModel
 from model.protocol import (
     ChatPrompt,
-    Completion,
     EngineClosed,
     EngineDeadline,
     EngineOverloaded,
@@ -30,33 +26,17 @@ from model.protocol import (
     generate,
 )
 from model.provenance import CheckpointError
-
-SYSTEM = "You write listings for an online marketplace. Use only the facts that are given."
-PATIENCE_S = 60.0
-
-
-class Watched:
-    """A model that tells before each step what it is given, so that a test can hold it, count its work or break it."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.config, self.logits = inner, inner.config, inner.logits
-        self.new_cache = inner.new_cache
-        self.before: Callable[[torch.Tensor], None] = lambda tokens: None
-
-    def __call__(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
-        self.before(tokens)
-        return self.inner(tokens, *rest)
-
-
-class Gate:
-    """Holds the engine at its next step until it is opened."""
-
-    def __init__(self) -> None:
-        self.reached, self.open = threading.Event(), threading.Event()
-
-    def __call__(self, tokens: torch.Tensor) -> None:
-        self.reached.set()
-        assert self.open.wait(PATIENCE_S)
+from tests.support.tiny_engine import (
+    PATIENCE_S,
+    SYSTEM,
+    Dictated,
+    Gate,
+    failure,
+    load_as,
+    request,
+    result,
+    running,
+)
 
 
 class Clock:
@@ -65,31 +45,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@contextmanager
-def running(loaded: LoadedModel, clock: Callable[[], float] | None = None, **settings: Any) -> Iterator[Any]:
-    """An engine and the model that it watches."""
-    watched = Watched(loaded.model)
-    options = EngineSettings(**{"slots": 8, "answer_slots": 0, "positions": 256, "threads": 1} | settings)
-    engine = LocalEngine(lambda: replace(loaded, model=watched), options, **({"clock": clock} if clock else {}))
-    try:
-        yield engine, watched
-    finally:
-        watched.before = lambda tokens: None
-        engine.close()
-
-
-def request(user: str = "A steel bottle.", max_new_tokens: int = 12, **more: Any) -> GenerationRequest:
-    return GenerationRequest(ChatPrompt(SYSTEM, user), max_new_tokens, **more)
-
-
-def result(future: Future[Completion]) -> Completion:
-    return future.result(PATIENCE_S)
-
-
-def failure(future: Future[Completion]) -> BaseException | None:
-    return future.exception(PATIENCE_S)
 
 
 # ---- what a request gets
@@ -178,16 +133,35 @@ def test_seeded_sampling_repeats_whoever_shares_the_batch(tiny: LoadedModel) -> 
 
 
 def test_shared_instructions_are_computed_once(tiny: LoadedModel) -> None:
+    users = ("A lamp.", "A rope of 3 m.")
     with running(tiny, prefixes=0) as (engine, _):
-        expected = [result(engine.submit(request(user))).text for user in ("A lamp.", "A rope of 3 m.")]
-    with running(tiny) as (engine, watched):
+        expected = [result(engine.submit(request(user))).text for user in users]
+    with running(tiny, guesses=0) as (engine, watched):
         widths: list[int] = []
         watched.before = lambda tokens: widths.append(tokens.shape[1])
-        found = [result(engine.submit(request(user))) for user in ("A lamp.", "A rope of 3 m.")]
+        found = [result(engine.submit(request(user))) for user in users]
     assert [done.text for done in found] == expected
-    prefills = [width for width in widths if width > 1]
-    assert prefills[0] == found[0].prompt_tokens
-    assert prefills[1] < found[1].prompt_tokens / 2
+    instructions, *rest = [width for width in widths if width > 1]
+    assert instructions > len(tiny.tokenizer.encode(SYSTEM))
+    assert rest == [done.prompt_tokens - instructions for done in found]
+
+
+def test_prompts_that_wait_together_are_read_together(tiny: LoadedModel) -> None:
+    shapes: list[tuple[int, ...]] = []
+    requests = [request("lamp " * (1 + 4 * n)) for n in range(6)]
+    with running(tiny, slots=8, prefixes=0) as (engine, _):
+        expected = [result(engine.submit(one)).text for one in requests]
+    lengths = [len(tiny.chat.encode(one.prompt)) for one in requests]
+    with running(tiny, slots=8, prefixes=0, prefill_tokens=sum(lengths[1:4])) as (engine, watched):
+        watched.before = gate = Gate()
+        futures = [engine.submit(requests[0])]
+        assert gate.reached.wait(PATIENCE_S)
+        futures += [engine.submit(one) for one in requests[1:]]
+        watched.before = lambda tokens: shapes.append(tuple(tokens.shape))
+        gate.open.set()
+        assert [result(future).text for future in futures] == expected
+    assert (3, lengths[3]) in shapes
+    assert (2, lengths[5]) in shapes
 
 
 def test_only_so_many_prefixes_are_kept(tiny: LoadedModel) -> None:
@@ -283,20 +257,31 @@ def test_cancel_frees_the_slot_and_the_place_in_the_queue(tiny: LoadedModel) -> 
 # ---- what goes wrong stays where it went wrong
 
 
-def test_poisoned_request_fails_alone(tiny: LoadedModel) -> None:
+@pytest.mark.parametrize("number_format", ["fp32", "int8"])
+@pytest.mark.parametrize("prefixes", [0, 2])
+def test_poisoned_request_fails_alone(number_format: str, prefixes: int, tiny_folder: Path) -> None:
     """A token whose embedding is not a number poisons its own keys and values, and nobody else's, not even later."""
-    poison = tiny.tokenizer.encode("Ω")[0]
-    requests = [request(f"lamp {n}", max_new_tokens=10 + n) for n in range(6)]
-    with running(tiny, slots=4) as (engine, _):
+    requests = [request(f"lamp {n} " * (1 + 5 * (n % 2)), max_new_tokens=10 + n) for n in range(6)]
+    poisoned = [
+        request("Ω"),
+        request("a long text with Ω in it, longer than the others are"),
+        request("long " * 30 + "Ω"),
+    ]
+    poisoned.append(GenerationRequest(ChatPrompt(SYSTEM + " Ω", "lamp"), 5))
+    with running(load_as(number_format, tiny_folder), slots=4, prefixes=prefixes) as (engine, _):
         expected = [result(engine.submit(one)).text for one in requests]
-    tiny.model.embedding.weight[poison] = math.nan
-    with running(tiny, slots=4) as (engine, _):
-        futures = [engine.submit(one) for one in requests[:3]]
-        bad = [engine.submit(request("a long text with Ω in it, longer than the others are")) for _ in range(3)]
-        futures += [engine.submit(one) for one in requests[3:]]
-        for future in bad:
-            assert isinstance(failure(future), GenerationFailed)
-        assert [result(future).text for future in futures] == expected
+        poison = engine._tokenizer.encode("Ω")[0]
+
+    def break_it(model: Any) -> None:
+        model.embedding.weight[poison] = math.nan
+
+    with running(load_as(number_format, tiny_folder, break_it), slots=4, prefixes=prefixes) as (engine, _):
+        for _ in range(3):
+            futures = [engine.submit(one) for one in requests[:3]]
+            bad = [engine.submit(one) for one in poisoned]
+            futures += [engine.submit(one) for one in requests[3:]]
+            assert [type(failure(future)) for future in bad] == [GenerationFailed] * len(bad)
+            assert [result(future).text for future in futures] == expected
 
 
 def test_poison_in_the_middle_of_a_generation_fails_alone(tiny: LoadedModel) -> None:
@@ -305,19 +290,59 @@ def test_poison_in_the_middle_of_a_generation_fails_alone(tiny: LoadedModel) -> 
         expected = [result(engine.submit(one)).text for one in requests]
     inner = tiny.model.forward
 
-    def poisoned(tokens: torch.Tensor, cache: Any, lengths: torch.Tensor, slot: int = 0) -> torch.Tensor:
-        hidden = inner(tokens, cache, lengths, slot)
+    def poisoned(tokens: torch.Tensor, cache: Any, *rest: Any) -> torch.Tensor:
+        hidden = inner(tokens, cache, *rest)
         if tokens.shape == (4, 1):  # once all four are under way, the second breaks, in its cache as well
             cache.keys[:, 1], cache.values[:, 1], hidden[1] = math.nan, math.nan, math.nan
         return hidden
 
     tiny.model.forward = poisoned
-    with running(tiny, slots=4) as (engine, _):
+    with running(tiny, slots=4, guesses=0) as (engine, _):
         futures = [engine.submit(one) for one in requests]
         assert isinstance(failure(futures[1]), GenerationFailed)
         del futures[1], expected[1]
         assert [result(future).text for future in futures] == expected
-        assert torch.isfinite(engine._cache.keys).all()
+        assert torch.isfinite(engine._cache.keys[:, :, :, :-1]).all()
+
+
+def test_text_that_can_not_be_encoded_fails_alone(tiny: LoadedModel) -> None:
+    with running(tiny) as (engine, _):
+        futures = [engine.submit(request(user)) for user in ("lamp", "half a \ud83d character", "rope")]
+        assert isinstance(failure(futures[1]), GenerationFailed)
+        assert result(futures[0]).text
+        assert result(futures[2]).text
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "int8"])
+def test_prompt_too_short_to_be_kept_takes_no_prefix_away(number_format: str, tiny_folder: Path) -> None:
+    first, second, third = (f"{name}. {SYSTEM}" for name in "ABC")
+    with running(load_as(number_format, tiny_folder), prefixes=2) as (engine, _):
+        texts = [
+            result(engine.submit(GenerationRequest(ChatPrompt(system, "lamp"), 20))).text
+            for system in (first, second, "short", third, second, first)
+        ]
+    assert texts[4] == texts[1]
+    assert texts[5] == texts[0]
+
+
+@pytest.mark.parametrize("number_format", ["fp32", "int8"])
+def test_prefix_in_use_is_never_replaced(number_format: str, tiny_folder: Path) -> None:
+    """More system prompts than are kept, some too short to be kept, in slots that all share what is kept."""
+    systems = [SYSTEM[:20] if n % 4 == 3 else f"{n}. {SYSTEM}" for n in range(9)]
+    requests = [
+        GenerationRequest(ChatPrompt(systems[n * 7 % 9], f"lamp {n}"), max_new_tokens=3 + n * 5 % 11) for n in range(45)
+    ]
+    loaded = load_as(number_format, tiny_folder)
+    found = []
+    for prefixes in (0, 2):
+        with running(loaded, slots=4, prefixes=prefixes) as (engine, _):
+            found.append([result(future) for future in [engine.submit(one) for one in requests]])
+    alike = [one.text == other.text for one, other in zip(*found, strict=True)]
+    assert alike.count(True) >= (45 if number_format == "fp32" else 36)  # int8: attention rounds in another place
+    for one, other in zip(*found, strict=True):
+        assert one.token_logprobs[0] == pytest.approx(
+            other.token_logprobs[0], abs=1e-4 if number_format == "fp32" else 0.5
+        )
 
 
 def test_prompt_that_does_not_fit_is_refused(tiny: LoadedModel) -> None:
@@ -338,7 +363,7 @@ def test_step_that_raises_fails_those_under_way_and_no_more(tiny: LoadedModel) -
     with running(tiny) as (engine, watched):
 
         def broken(tokens: torch.Tensor) -> None:
-            if tokens.shape[1] == 1:
+            if tokens.shape[1] < 6:
                 raise MemoryError("no room")
 
         watched.before = broken
@@ -387,20 +412,80 @@ def test_checkpoint_that_can_not_be_loaded_is_told_at_once(tmp_path: Path) -> No
     assert threading.active_count() == threads
 
 
+# ---- guessing
+
+
+def repetitive(max_new_tokens: int = 60, **more: Any) -> list[GenerationRequest]:
+    users = [f"{word} lamp, " * 9 + f"{word} rope, {word} lamp" for word in ("red", "blue", "steel", "750 ml", "warm")]
+    return [request(user, max_new_tokens, **more) for user in users]
+
+
+def texts_and_calls(loaded: LoadedModel, requests: list[GenerationRequest], alone: bool, **settings: Any) -> Any:
+    with running(loaded, step_tokens=64, **settings) as (engine, watched):
+        rows: list[int] = []
+        watched.before = lambda tokens: rows.append(1)
+        if alone:
+            return [result(engine.submit(one)) for one in requests], len(rows)
+        return [result(future) for future in [engine.submit(one) for one in requests]], len(rows)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("more", [{}, {"stop": ("e", "xy")}, {"max_new_tokens": 2}, {"max_new_tokens": 7}])
+def test_guesses_change_no_text(tiny: LoadedModel, alone: bool, more: dict[str, Any]) -> None:
+    plain, calls = texts_and_calls(tiny, repetitive(**more), alone, guesses=0)
+    guessed, fewer = texts_and_calls(tiny, repetitive(**more), alone, guesses=4)
+    for one, other in zip(plain, guessed, strict=True):
+        assert (one.text, one.tokens, one.finish_reason) == (other.text, other.tokens, other.finish_reason)
+        assert one.token_logprobs == pytest.approx(other.token_logprobs, abs=1e-4)
+    assert fewer <= calls
+    if not more:
+        assert fewer < calls
+
+
+def test_end_token_in_an_accepted_run_ends_the_text(tiny: LoadedModel) -> None:
+    """The model is told what to say, and it repeats itself: all is guessed, also what comes behind the end."""
+    end = tiny.tokenizer.special["<|im_end|>"]
+    round_ = tiny.tokenizer.encode("a blue lamp of steel ")
+    prompt_tokens = len(tiny.chat.encode(request().prompt))
+    for place in range(2 * len(round_), 4 * len(round_)):
+        script = (round_ * 5)[:place] + [end] + round_ * 5
+        loaded = replace(tiny, model=Dictated(tiny.model, prompt_tokens, script), end_tokens=frozenset({end}))
+        with running(loaded, guesses=4) as (engine, watched):
+            rows: list[int] = []
+            watched.before = lambda tokens, rows=rows: rows.append(1)
+            done = result(engine.submit(request(max_new_tokens=100)))
+        assert list(done.tokens) == script[:place]
+        assert done.finish_reason == "stop"
+        assert len(rows) < place
+
+
+def test_slot_is_filled_to_its_last_position(tiny: LoadedModel) -> None:
+    ids = tiny.tokenizer.encode("a blue lamp of steel ")
+    prompt_tokens = len(tiny.chat.encode(request().prompt))
+    loaded = replace(tiny, model=Dictated(tiny.model, prompt_tokens, ids * 9))
+    for room in range(1, 24):
+        with running(loaded, guesses=4, positions=prompt_tokens + room) as (engine, _):
+            assert result(engine.submit(request(max_new_tokens=room))).completion_tokens == room
+    for room in (3, 30):
+        plain, guessed = (
+            texts_and_calls(tiny, repetitive(room)[:1], True, guesses=guesses, positions=room + length)[0]
+            for guesses in (0, 4)
+            for length in [len(tiny.chat.encode(repetitive()[0].prompt))]
+        )
+        assert plain[0].tokens == guessed[0].tokens
+
+
+def test_sampled_text_is_not_guessed(tiny: LoadedModel) -> None:
+    with running(tiny, guesses=4) as (engine, watched):
+        widths: list[int] = []
+        watched.before = lambda tokens: widths.append(tokens.shape[1])
+        for one in repetitive(20, temperature=0.7, seed=1):
+            before = len(widths)
+            assert result(engine.submit(one)).completion_tokens == 20
+            assert widths[before:].count(1) == 19
+
+
 # ---- beside an event loop
-
-
-async def test_event_loop_turns_while_the_engine_works(tiny: LoadedModel) -> None:
-    with running(tiny) as (engine, watched):
-        watched.before = gate = Gate()
-        pending = asyncio.create_task(generate(engine, request()))
-        turns = 0
-        while turns < 1000:  # were the loop blocked by the engine, which is held at the gate, this would never end
-            await asyncio.sleep(0)
-            turns += gate.reached.is_set()
-        assert not pending.done()
-        gate.open.set()
-        assert (await asyncio.wait_for(pending, PATIENCE_S)).text
 
 
 async def test_cancelled_task_cancels_its_request(tiny: LoadedModel) -> None:

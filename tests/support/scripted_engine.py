@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Future
 
-from model.protocol import Completion, EngineError, EngineInfo, GenerationRequest
+from model.protocol import Completion, EngineError, EngineInfo, GenerationRequest, OnText
 
 INFO = EngineInfo(
     model="scripted",
@@ -48,7 +48,7 @@ class ScriptedEngine:
     def info(self) -> EngineInfo:
         return INFO
 
-    def submit(self, request: GenerationRequest) -> Future[Completion]:
+    def submit(self, request: GenerationRequest, on_text: OnText | None = None) -> Future[Completion]:
         self.requests.append(request)
         future: Future[Completion] = Future()
         reply = next(iter(self._replies), None)
@@ -59,7 +59,10 @@ class ScriptedEngine:
         if isinstance(reply, EngineError):
             future.set_exception(reply)
         else:
-            future.set_result(completion(reply) if isinstance(reply, str) else reply)
+            done = completion(reply) if isinstance(reply, str) else reply
+            if on_text is not None and done.text:
+                on_text(done.text)
+            future.set_result(done)
         return future
 
     def close(self) -> None:
