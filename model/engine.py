@@ -60,7 +60,7 @@ class EngineSettings:
     queue_size: int = 256  # requests that may wait for a slot
     positions: int = 1024  # tokens that a slot holds, prompt and completion; no more than the model's context
     prefixes: int = 8  # shared instructions that are kept
-    prefill_tokens: int = 1024  # of prompts that are read between two steps of those under way; at least one prompt is
+    prefill_tokens: int = 2048  # of prompts that are read between two steps of those under way; at least one prompt is
     guesses: int = 4  # tokens ahead that are guessed from the prompt, per request and step; 0: none
     step_tokens: int = 8  # up to which a step may grow by guesses; in a larger one each costs more than it gains
 

@@ -67,7 +67,8 @@ def _instruction(name: str, result: Any, operands: int) -> Any:
 
 
 _add, _times = _instruction("add", types.int32, 2), _instruction("mul", types.int32, 2)
-_and, _left, _right = (_instruction(name, types.int32, 2) for name in ("and_", "shl", "lshr"))
+_and, _xor = _instruction("and_", types.int32, 2), _instruction("xor", types.int32, 2)
+_left, _right, _signs = (_instruction(name, types.int32, 2) for name in ("shl", "lshr", "ashr"))
 _as_float, _as_bits = _instruction("bitcast", types.float32, 1), _instruction("bitcast", types.int32, 1)
 
 
@@ -88,6 +89,12 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@_inline
+def _ordered(bits: Any) -> Any:
+    """The bits of a float as an integer that is ordered as the floats are; the same again gives the bits back."""
+    return _xor(bits, _and(_signs(bits, _i32(31)), _i32(0x7FFFFFFF)))
 
 
 @_inline
@@ -354,6 +361,23 @@ def _few_rows_narrow(start: Any, stop: Any, x: Any, weight: Any, scale: Any, y: 
             y[n, o] = _narrow(_product(x[n], weight[o]) * scale[o])
 
 
+@_loop
+def _likeliest(start: Any, stop: Any, logits: Any, token: Any, best: Any, total: Any) -> None:
+    for n in range(start, stop):
+        row, broken, peak = logits[n], _i32(0), _i32(-0x80000000)
+        for i in range(row.size):
+            bits = _as_bits(row[i])
+            broken = max(broken, _and(bits, _i32(0x7F800000)))
+            peak = max(peak, _ordered(bits))
+        largest, place = _as_float(_ordered(peak)), 0
+        while place < row.size - 1 and row[place] < largest:
+            place += 1
+        rest = _f32(0)
+        for i in range(row.size):
+            rest += _exp(max(row[i] - largest, _f32(-87)))
+        token[n], best[n], total[n] = place, largest, rest if broken < _i32(0x7F800000) else _f32(0)
+
+
 # Each of them on all threads; `bounds` says which items (rows of a step, or outputs) each thread does. They are written
 # out because numba keeps only such functions on disk once they are compiled.
 
@@ -364,6 +388,7 @@ _quantise_rows_on_team = on_team(_quantise_rows)
 _gate_on_team = on_team(_gate)
 _few_rows_on_team = on_team(_few_rows)
 _few_rows_narrow_on_team = on_team(_few_rows_narrow)
+_likeliest_on_team = on_team(_likeliest)
 
 
 @_loop
@@ -399,6 +424,13 @@ def few_rows(bounds: Any, *arguments: Any) -> None:
 @_loop
 def few_rows_narrow(bounds: Any, *arguments: Any) -> None:
     _few_rows_narrow_on_team(bounds, arguments)
+
+
+@_loop
+def likeliest(bounds: Any, *arguments: Any) -> None:
+    """Of each row of `logits` [N, V]: its greatest number `best`, the first place of it, and `total`: the sum of
+    e^(x - best), or 0 for a row with a number that is not finite."""
+    _likeliest_on_team(bounds, arguments)
 
 
 @_inline

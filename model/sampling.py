@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from model import kernels
 from model.protocol import GenerationRequest
 
 
@@ -56,17 +58,31 @@ class Choice:
 def choose(logits: Tensor, samplers: list[Sampler | None]) -> list[Choice | None]:
     """One choice for each row of `logits` [B, vocab_size]; None for a row that is no distribution (NaN, infinite)."""
     logits = logits.float()
-    normaliser = logits.logsumexp(-1)  # [B]; not finite as soon as one logit is NaN or +inf, or all are -inf
-    best, greedy = logits.max(-1)  # [B] each
-    sound, logprobs, tokens = (normaliser.isfinite().tolist(), (best - normaliser).tolist(), greedy.tolist())
+    tokens, best, normaliser = _likeliest(logits) if logits.device.type == "cpu" else _likeliest_there(logits)
+    sound, logprobs = normaliser.isfinite().tolist(), (best - normaliser).tolist()
     choices: list[Choice | None] = []
     for row, sampler in enumerate(samplers):
         if not sound[row]:
             choices.append(None)
         elif sampler is None:
-            choices.append(Choice(tokens[row], logprobs[row]))
+            choices.append(Choice(int(tokens[row]), logprobs[row]))
         else:
             scores = logits[row].cpu()
             token = sampler.draw(scores)
             choices.append(Choice(token, float(scores[token] - normaliser[row])))
     return choices
+
+
+def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Token, logit and log of the sum of all exponentials of each row, in one go; not finite if the row is not."""
+    token, best, total = (torch.empty(len(logits), dtype=kind) for kind in (torch.int64, torch.float32, torch.float32))
+    threads = max(1, min(torch.get_num_threads(), len(logits)))
+    bounds = np.arange(threads + 1) * len(logits) // threads
+    kernels.likeliest(bounds, logits.contiguous().numpy(), token.numpy(), best.numpy(), total.numpy())
+    return token, best, best + total.log()
+
+
+def _likeliest_there(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same where the logits are on an accelerator."""
+    best, token = logits.max(-1)
+    return token.cpu(), best.cpu(), logits.logsumexp(-1).cpu()
