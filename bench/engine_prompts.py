@@ -1,56 +1,20 @@
 """Real prompts of both tasks, from the listings and questions of the demo.
 
-They are taken where the engine would get them: the tasks run with an engine that keeps the request and serves none.
+See `tradewind.demo.requests` for how they are taken.
 """
 
 from __future__ import annotations
 
-import asyncio
-import uuid
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import chain
 from typing import Any
 
 from model.chat import ChatTemplate
-from model.protocol import (
-    ChatPrompt,
-    Completion,
-    EngineInfo,
-    GenerationFailed,
-    GenerationRequest,
-    OnText,
-    Priority,
-)
-from model.tasks.answer import answer
-from model.tasks.describe import describe
+from model.protocol import ChatPrompt, GenerationRequest, Priority
 from model.tasks.prompts import describe_prompt
-from schemas.events import ListingPublished, QuestionAsked, from_avro
-from schemas.validation import validate
-from tradewind.demo.inputs import demo_listings, demo_questions
-
-_EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
-_ENVELOPE = {"event_id": uuid.UUID(int=0), "occurred_at": _EPOCH}
-
-
-class PromptRecorder:
-    """Keeps what the tasks ask for. Every request fails for good, so that a task asks once."""
-
-    info = EngineInfo("none", "", 0, "none", "none", 0, 0.0, 0.0)
-
-    def __init__(self) -> None:
-        self.requests: list[GenerationRequest] = []
-
-    def submit(self, request: GenerationRequest, on_text: OnText | None = None) -> Future[Completion]:
-        self.requests.append(request)
-        future: Future[Completion] = Future()
-        future.set_exception(GenerationFailed("only the prompt was wanted"))
-        return future
-
-    def close(self) -> None:
-        """Nothing is held."""
+from tradewind.demo.inputs import demo_listings
+from tradewind.demo.requests import task_requests as requests_of_the_demo
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +37,9 @@ class EncodedPrompt:
 
 def task_requests() -> tuple[list[GenerationRequest], list[GenerationRequest]]:
     """All distinct requests that the demo's input makes: answers, then descriptions, in the order of the files."""
-    listings = {row["listing_id"]: _event(ListingPublished, row) for row in demo_listings()}
-    questions = [_event(QuestionAsked, row) for row in demo_questions()]
-    answers, descriptions = PromptRecorder(), PromptRecorder()
-
-    async def ask() -> None:
-        for question in questions:
-            listing = listings.get(question.listing_id)
-            await answer(answers, question, listing, clock=lambda: _EPOCH, event_id=uuid.UUID(int=0))
-        for listing in listings.values():
-            await describe(descriptions, listing, clock=lambda: _EPOCH, event_id=uuid.UUID(int=0))
-
-    asyncio.run(ask())
-    return _distinct(answers.requests), _distinct(descriptions.requests)
+    requests = requests_of_the_demo()
+    answers = [request for request in requests if request.priority is Priority.ANSWER]
+    return answers, [request for request in requests if request.priority is not Priority.ANSWER]
 
 
 def encode_all(requests: Sequence[GenerationRequest], chat: ChatTemplate) -> list[EncodedPrompt]:
@@ -119,13 +73,3 @@ def choose_prompts(
     if len(pairs) < count + warm_up:
         raise ValueError(f"the demo's input makes {len(pairs)} prompts in pairs, expected {count + warm_up}")
     return pairs[:count], pairs[count : count + warm_up]
-
-
-def _event(kind: type[Any], row: dict[str, Any]) -> Any:
-    datum = validate(kind.__name__, {**_ENVELOPE, **row})
-    assert isinstance(datum, dict), f"the demo's own input is not valid: {datum}"
-    return from_avro(kind, datum)
-
-
-def _distinct(requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
-    return list({request.prompt: request for request in requests}.values())
