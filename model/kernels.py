@@ -15,14 +15,26 @@ import math
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
+from model.instructions import (
+    add,
+    as_bits,
+    as_float,
+    bit_and,
+    exp,
+    f32,
+    i32,
+    inline,
+    narrow,
+    ordered,
+    prefetch,
+    quantise,
+    times,
+    widen,
+)
 from model.team import on_team
 
-_f32, _i32 = np.float32, np.int32
 _LANES = 3  # queries that share a pass over keys and values
 _AHEAD = 16  # positions ahead of those that are read, to be brought into the cache
 
@@ -35,113 +47,6 @@ def _loop(function: Any) -> Any:
         return njit(nogil=True, fastmath=True, error_model="numpy")(function)
 
 
-def _inline(function: Any) -> Any:
-    return njit(nogil=True, fastmath=True, error_model="numpy", inline="always")(function)
-
-
-def _instruction(name: str, result: Any, operands: int) -> Any:
-    """A machine instruction on 32 bits.
-
-    Numba widens every integer sum to 64 bits, which halves or quarters the speed of a loop, and can't reinterpret bits.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if name == "bitcast":
-            return builder.bitcast(values[0], context.get_value_type(result))
-        return getattr(builder, name)(*values)
-
-    if operands == 1:
-        source = types.int32 if result is types.float32 else types.float32
-
-        @intrinsic
-        def unary(typing_context: Any, a: Any) -> Any:
-            return result(source), generate
-
-        return unary
-
-    @intrinsic
-    def binary(typing_context: Any, a: Any, b: Any) -> Any:
-        return result(result, result), generate
-
-    return binary
-
-
-_add, _times = _instruction("add", types.int32, 2), _instruction("mul", types.int32, 2)
-_and, _xor = _instruction("and_", types.int32, 2), _instruction("xor", types.int32, 2)
-_left, _right, _signs = (_instruction(name, types.int32, 2) for name in ("shl", "lshr", "ashr"))
-_as_float, _as_bits = _instruction("bitcast", types.float32, 1), _instruction("bitcast", types.int32, 1)
-
-
-@intrinsic
-def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Have the memory at array[index], counted in items from its first, brought into the cache; behind its end is fine.
-
-    The processor foresees what is read in sequence, but only up to the end of a page of 4 KiB.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        i8, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        hint = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [i8, i32, i32, i32]), "llvm.prefetch.p0i8"
-        )
-        builder.call(hint, [builder.bitcast(builder.gep(data, [values[1]]), i8), i32(0), i32(3), i32(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
-
-
-@_inline
-def _ordered(bits: Any) -> Any:
-    """The bits of a float as an integer that is ordered as the floats are; the same again gives the bits back."""
-    return _xor(bits, _and(_signs(bits, _i32(31)), _i32(0x7FFFFFFF)))
-
-
-@_inline
-def _widen(bf16: Any) -> Any:
-    return _as_float(_left(_i32(bf16), _i32(16)))
-
-
-@_inline
-def _narrow(number: Any) -> Any:
-    """To bf16, to the nearest, ties to even."""
-    bits = _as_bits(number)
-    odd = _and(_right(bits, _i32(16)), _i32(1))
-    return np.uint16(_right(_add(_add(bits, _i32(0x7FFF)), odd), _i32(16)))
-
-
-@_inline
-def _exp(x: Any) -> Any:
-    """e^x for x in -87..88, to 4e-7, in operations that the compiler can do on many numbers at once.
-
-    2^n * 2^f with n an integer and f within half of 0. 2^f is its Taylor polynomial, sum of (f ln 2)^k / k!; 2^n is
-    added to the exponent bits.
-    """
-    power = x * _f32(1.44269504)
-    n = math.floor(power + _f32(0.5))
-    f = power - n
-    y = _f32(1.5403530e-4) * f + _f32(1.3333558e-3)
-    y = y * f + _f32(9.6181291e-3)
-    y = y * f + _f32(5.5504109e-2)
-    y = y * f + _f32(2.4022651e-1)
-    y = y * f + _f32(6.9314718e-1)
-    y = y * f + _f32(1.0)
-    return _as_float(_add(_as_bits(y), _left(_i32(n), _i32(23))))
-
-
-@_inline
-def _quantise(x: Any, q: Any) -> Any:
-    """Round x to integers q in -127..127; the factor that gives x back."""
-    peak = _i32(0x0DA24260)  # 1e-30: rows may be all zero
-    for i in range(x.size):  # the bits of positive floats are ordered as the floats are
-        peak = max(peak, _and(_as_bits(x[i]), _i32(0x7FFFFFFF)))
-    inverse = _f32(127.0) / _as_float(peak)
-    for i in range(x.size):
-        rounded = _i32(x[i] * inverse + _f32(128.5))  # by truncation: it is positive
-        q[i] = np.int8(_add(rounded, _i32(-128)))
-    return _as_float(peak) / _f32(127.0)
-
-
 @_loop
 def _add_and_normalise(start: Any, stop: Any, x: Any, y: Any, y_scale: Any, q: Any, scale: Any, epsilon: Any) -> None:
     for n in range(start, stop):
@@ -150,21 +55,21 @@ def _add_and_normalise(start: Any, stop: Any, x: Any, y: Any, y_scale: Any, q: A
             factor = y_scale[n]
             for i in range(row.size):
                 row[i] += y[n, i] * factor
-        squares = _f32(0)
+        squares = f32(0)
         for i in range(row.size):
             squares += row[i] * row[i]
-        scale[n] = _quantise(row, q[n]) / math.sqrt(squares / _f32(row.size) + epsilon)
+        scale[n] = quantise(row, q[n]) / math.sqrt(squares / f32(row.size) + epsilon)
 
 
-@_inline
+@inline
 def _norm_factor(x: Any, epsilon: Any) -> Any:
-    squares = _f32(0)
+    squares = f32(0)
     for i in range(x.size):
         squares += x[i] * x[i]
-    return _f32(1) / math.sqrt(squares / _f32(x.size) + epsilon)
+    return f32(1) / math.sqrt(squares / f32(x.size) + epsilon)
 
 
-@_inline
+@inline
 def _turn(x: Any, cos: Any, sin: Any) -> None:
     half = x.size // 2
     first, second = x[:half], x[half:]
@@ -185,7 +90,7 @@ def _rotate_and_store(
     for n in range(start, stop):
         factor = scale[n]
         for i in range(row.size):
-            row[i] = _widen(qkv[n, i]) * factor
+            row[i] = widen(qkv[n, i]) * factor
         if bias.size:
             for i in range(row.size):
                 row[i] += bias[i]
@@ -199,26 +104,26 @@ def _rotate_and_store(
             _turn(head, cos[positions[n]], sin[positions[n]])
         for h in range(H):
             for i in range(D):
-                queries[n, h, i] = _narrow(row[h * D + i] * (_f32(1) / math.sqrt(_f32(D))))
+                queries[n, h, i] = narrow(row[h * D + i] * (f32(1) / math.sqrt(f32(D))))
         for k in range(K):
             new_key, new_value = keys[rows[n], k, positions[n]], values[rows[n], k, positions[n]]
             for i in range(D):
-                new_key[i] = _narrow(row[(H + k) * D + i])
-                new_value[i] = _narrow(row[(H + K + k) * D + i])
+                new_key[i] = narrow(row[(H + k) * D + i])
+                new_value[i] = narrow(row[(H + K + k) * D + i])
 
 
-@_inline
+@inline
 def _scores(q: Any, keys: Any, first: Any, last: Any, scores: Any, peaks: Any) -> None:
     """Products of `_LANES` queries with the keys of positions first..last - 1; the largest of each query so far."""
     D = q.shape[1]
     q0, q1, q2 = q[0], q[1], q[2]
     for t in range(first, last):
         key = keys[t]
-        _prefetch(keys, (t + _AHEAD) * D)
-        _prefetch(keys, (t + _AHEAD) * D + 32)
-        a, b, c = _f32(0), _f32(0), _f32(0)
+        prefetch(keys, (t + _AHEAD) * D)
+        prefetch(keys, (t + _AHEAD) * D + 32)
+        a, b, c = f32(0), f32(0), f32(0)
         for d in range(D):
-            k = _widen(key[d])
+            k = widen(key[d])
             a += q0[d] * k
             b += q1[d] * k
             c += q2[d] * k
@@ -226,7 +131,7 @@ def _scores(q: Any, keys: Any, first: Any, last: Any, scores: Any, peaks: Any) -
         peaks[0], peaks[1], peaks[2] = max(peaks[0], a), max(peaks[1], b), max(peaks[2], c)
 
 
-@_inline
+@inline
 def _mix(weights: Any, values: Any, first: Any, last: Any, out: Any) -> None:
     """Add the values of positions first..last - 1, weighted; four at a time, so that sums are loaded less often."""
     D = out.shape[1]
@@ -238,9 +143,9 @@ def _mix(weights: Any, values: Any, first: Any, last: Any, out: Any) -> None:
         c0, c1, c2, c3 = weights[2, t], weights[2, t + 1], weights[2, t + 2], weights[2, t + 3]
         row0, row1, row2, row3 = values[t], values[t + 1], values[t + 2], values[t + 3]
         for ahead in range((t + _AHEAD) * D, (t + _AHEAD + 4) * D, 32):
-            _prefetch(values, ahead)
+            prefetch(values, ahead)
         for d in range(D):
-            v0, v1, v2, v3 = _widen(row0[d]), _widen(row1[d]), _widen(row2[d]), _widen(row3[d])
+            v0, v1, v2, v3 = widen(row0[d]), widen(row1[d]), widen(row2[d]), widen(row3[d])
             out0[d] += a0 * v0 + a1 * v1 + a2 * v2 + a3 * v3
             out1[d] += b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3
             out2[d] += c0 * v0 + c1 * v1 + c2 * v2 + c3 * v3
@@ -248,7 +153,7 @@ def _mix(weights: Any, values: Any, first: Any, last: Any, out: Any) -> None:
         a0, b0, c0 = weights[0, t], weights[1, t], weights[2, t]
         row0 = values[t]
         for d in range(D):
-            v0 = _widen(row0[d])
+            v0 = widen(row0[d])
             out0[d] += a0 * v0
             out1[d] += b0 * v0
             out2[d] += c0 * v0
@@ -273,14 +178,14 @@ def _attend(
             for lane in range(_LANES):  # a group that lanes don't divide: the last query fills the rest
                 query = queries[n, k * G + min(first + lane, G - 1)]
                 for d in range(D):
-                    group[lane, d] = _widen(query[d])
-            out[:], peaks[:] = _f32(0), _f32(-3e38)
+                    group[lane, d] = widen(query[d])
+            out[:], peaks[:] = f32(0), f32(-3e38)
             _scores(group, shared_keys, 0, shared, scores, peaks)
             _scores(group, own_keys, shared, length, scores, peaks)
             for lane in range(_LANES):
-                row, peak, total = scores[lane], peaks[lane], _f32(0)
+                row, peak, total = scores[lane], peaks[lane], f32(0)
                 for t in range(length):
-                    weight = _exp(max(row[t] - peak, _f32(-87)))
+                    weight = exp(max(row[t] - peak, f32(-87)))
                     row[t] = weight
                     total += weight
                 peaks[lane] = total
@@ -289,10 +194,10 @@ def _attend(
             for lane in range(_LANES):
                 head = attended[n, k * G + min(first + lane, G - 1)]
                 for d in range(D):
-                    head[d] = _narrow(out[lane, d] / peaks[lane])
+                    head[d] = narrow(out[lane, d] / peaks[lane])
 
 
-@_inline
+@inline
 def _mix_channels(x: Any, parts: Any) -> None:
     """Multiply with a Hadamard matrix [parts, parts], of +1 and -1, that mixes `parts` equal stretches of x.
 
@@ -316,10 +221,10 @@ def _gate(start: Any, stop: Any, gate_up: Any, scale: Any, parts: Any, q8: Any, 
     for n in range(start, stop):
         row, factor = gate_up[n], scale[n]
         for i in range(width):
-            gate = _widen(row[i]) * factor
-            mixed[i] = gate / (_f32(1) + _exp(min(max(-gate, _f32(-87)), _f32(87)))) * (_widen(row[width + i]) * factor)
+            gate = widen(row[i]) * factor
+            mixed[i] = gate / (f32(1) + exp(min(max(-gate, f32(-87)), f32(87)))) * (widen(row[width + i]) * factor)
         _mix_channels(mixed, parts)
-        q_scale[n] = _quantise(mixed, q8[n])
+        q_scale[n] = quantise(mixed, q8[n])
 
 
 @_loop
@@ -327,22 +232,22 @@ def _quantise_rows(start: Any, stop: Any, x: Any, q8: Any, scale: Any) -> None:
     row = np.empty(x.shape[1], np.float32)
     for n in range(start, stop):
         for i in range(row.size):
-            row[i] = _widen(x[n, i])
-        scale[n] = _quantise(row, q8[n])
+            row[i] = widen(x[n, i])
+        scale[n] = quantise(row, q8[n])
 
 
-@_inline
+@inline
 def _product(x: Any, row: Any) -> Any:
-    total = _i32(0)
+    total = i32(0)
     for i in range(row.size):
-        total = _add(total, _times(_i32(row[i]), _i32(x[i])))
-    return _f32(total)
+        total = add(total, times(i32(row[i]), i32(x[i])))
+    return f32(total)
 
 
-@_inline
+@inline
 def _foresee(weight: Any, o: Any) -> None:
     for i in range(0, weight.shape[1], 64):
-        _prefetch(weight, o * weight.shape[1] + i + 4096)
+        prefetch(weight, o * weight.shape[1] + i + 4096)
 
 
 @_loop
@@ -358,24 +263,24 @@ def _few_rows_narrow(start: Any, stop: Any, x: Any, weight: Any, scale: Any, y: 
     for o in range(start, stop):
         _foresee(weight, o)
         for n in range(x.shape[0]):
-            y[n, o] = _narrow(_product(x[n], weight[o]) * scale[o])
+            y[n, o] = narrow(_product(x[n], weight[o]) * scale[o])
 
 
 @_loop
 def _likeliest(start: Any, stop: Any, logits: Any, token: Any, best: Any, total: Any) -> None:
     for n in range(start, stop):
-        row, broken, peak = logits[n], _i32(0), _i32(-0x80000000)
+        row, broken, peak = logits[n], i32(0), i32(-0x80000000)
         for i in range(row.size):
-            bits = _as_bits(row[i])
-            broken = max(broken, _and(bits, _i32(0x7F800000)))
-            peak = max(peak, _ordered(bits))
-        largest, place = _as_float(_ordered(peak)), 0
+            bits = as_bits(row[i])
+            broken = max(broken, bit_and(bits, i32(0x7F800000)))
+            peak = max(peak, ordered(bits))
+        largest, place = as_float(ordered(peak)), 0
         while place < row.size - 1 and row[place] < largest:
             place += 1
-        rest = _f32(0)
+        rest = f32(0)
         for i in range(row.size):
-            rest += _exp(max(row[i] - largest, _f32(-87)))
-        token[n], best[n], total[n] = place, largest, rest if broken < _i32(0x7F800000) else _f32(0)
+            rest += exp(max(row[i] - largest, f32(-87)))
+        token[n], best[n], total[n] = place, largest, rest if broken < i32(0x7F800000) else f32(0)
 
 
 # Each of them on all threads; `bounds` says which items (rows of a step, or outputs) each thread does. They are written
@@ -433,7 +338,7 @@ def likeliest(bounds: Any, *arguments: Any) -> None:
     _likeliest_on_team(bounds, arguments)
 
 
-@_inline
+@inline
 def _split(count: Any, threads: Any) -> Any:
     return np.arange(threads + 1) * count // threads
 

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from model.chat import ChatTemplate
 from model.checkpoint import Checkpoint, load_model
 from model.gguf_file import open_gguf
-from model.int8 import Int8Transformer, Int8Weights
+from model.int8 import Int8Transformer
+from model.int8_weights import Int8Weights
 from model.protocol import ChatPrompt
 from model.provenance import CheckpointError, check_sha256
 from model.safetensors_folder import open_folder
