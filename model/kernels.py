@@ -11,12 +11,15 @@ is wide: queries, keys and values before they are rotated, and what goes into a 
 
 from __future__ import annotations
 
+import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from model import instructions, team
 from model.instructions import (
     add,
     as_bits,
@@ -39,12 +42,20 @@ _LANES = 3  # queries that share a pass over keys and values
 _AHEAD = 16  # positions ahead of those that are read, to be brought into the cache
 
 
+_SOURCES = tuple(
+    hashlib.sha256(Path(source).read_bytes()).hexdigest() for source in (__file__, instructions.__file__, team.__file__)
+)
+
+
 def _loop(function: Any) -> Any:
     """Compiled at its first call, in seconds, and kept on disk beside this file, else in the user's cache folder."""
     try:
-        return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
+        compiled: Any = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # neither can be written
         return njit(nogil=True, fastmath=True, error_model="numpy")(function)
+    # numba would compile anew when this file is newer; what the loops are made of counts as well
+    compiled._cache._cache_file._source_stamp = _SOURCES
+    return compiled
 
 
 @_loop
