@@ -253,9 +253,8 @@ class LocalEngine:
         counts = torch.tensor([len(ids) for ids in new])
         width = int(counts.max())
         tokens = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in new])  # [B, T]
-        given = (part.to(self._device) for part in (tokens, torch.tensor(lengths), counts))
-        on_device, held, meant = given
-        hidden: Tensor = self._model(on_device, self._cache, held, first_slot, meant)
+        tokens, held, counts = (part.to(self._device) for part in (tokens, torch.tensor(lengths), counts))
+        hidden: Tensor = self._model(tokens, self._cache, held, first_slot, counts)
         return hidden
 
     def _common_beginning(self, job: Job, group: list[Job], free_slot: int) -> int:

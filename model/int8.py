@@ -18,10 +18,11 @@ from torch import Tensor
 
 from model import kernels
 from model.int8_weights import round_weights
+from model.team import even_shares
 from model.transformer import ModelConfig, Transformer, rotary_tables
 
 _FEW = 2  # tokens up to which our loops are faster than oneDNN's products: both wait for memory, ours ask ahead
-_LONG = 32  # new tokens of a sequence, on average, from which torch's attention is faster than our loop
+_LONG = 32  # new tokens of a sequence from which torch's attention is faster than our loop
 
 
 class Int8Cache:
@@ -132,11 +133,11 @@ class Int8Transformer:
         x = hidden.reshape(-1, self.config.width).numpy()  # [N, C]
         N = len(x)
         rounded, scale = np.zeros((_padded(N), x.shape[1]), np.int8), np.empty(N, np.float32)
-        kernels.add_and_normalise(_split(N), x, x[:0], scale, rounded, scale, self._epsilon)
+        kernels.add_and_normalise(even_shares(N), x, x[:0], scale, rounded, scale, self._epsilon)
         head = self._weights.head
         if N <= _FEW:
             products = np.empty((N, self.config.vocab_size), np.float32)
-            kernels.few_rows(_split(self.config.vocab_size), rounded[:N], head.rows, head.scale.numpy(), products)
+            kernels.few_rows(even_shares(self.config.vocab_size), rounded[:N], head.rows, head.scale.numpy(), products)
         else:
             products = head(rounded)[:N]
         logits = torch.from_numpy(products).mul_(torch.from_numpy(scale)[:, None])
@@ -151,10 +152,10 @@ class _Step:
         self.positions = positions
         self.rows, self.prefix_rows = cache.rows[slots], cache.prefix_rows[slots]
         self.prefix_lengths = cache.prefix_lengths[slots]
-        self.even = _split(len(slots))  # rows of equal work
+        self.even = even_shares(len(slots))  # rows of equal work
         ends = np.cumsum(new)
         short = int(new[new < _LONG].sum())  # rows whose attention the loop does, a head of keys at a time
-        self.fair = _split(short * kv_heads)
+        self.fair = even_shares(short * kv_heads)
         if len(self.fair) > 2:  # the work grows with the position
             work = np.repeat(positions[:short] + 16, kv_heads).cumsum()
             shares = work[-1] * np.arange(1, len(self.fair) - 1) // (len(self.fair) - 1)
@@ -197,8 +198,3 @@ def _padded(count: int) -> int:
     """Rows of the products for `count` tokens: for each number of them, oneDNN compiles and keeps half a megabyte."""
     step = 1 if count <= 8 else 8 if count <= 64 else 64
     return -(-count // step) * step
-
-
-def _split(count: int) -> Any:
-    threads = max(1, min(torch.get_num_threads(), count))
-    return np.arange(threads + 1) * count // threads

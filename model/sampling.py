@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from model import kernels
 from model.protocol import GenerationRequest
+from model.team import even_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,7 @@ def choose(logits: Tensor, samplers: list[Sampler | None]) -> list[Choice | None
 def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Token, logit and log of the sum of all exponentials of each row, in one go; not finite if the row is not."""
     token, best, total = (torch.empty(len(logits), dtype=kind) for kind in (torch.int64, torch.float32, torch.float32))
-    threads = max(1, min(torch.get_num_threads(), len(logits)))
-    bounds = np.arange(threads + 1) * len(logits) // threads
-    kernels.likeliest(bounds, logits.contiguous().numpy(), token.numpy(), best.numpy(), total.numpy())
+    kernels.likeliest(even_shares(len(logits)), logits.contiguous().numpy(), token.numpy(), best.numpy(), total.numpy())
     return token, best, best + total.log()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 import torch
 from llvmlite import ir
 from numba import types
@@ -34,6 +35,12 @@ def _find_openmp() -> bool:
 
 
 HAS_TEAM = _find_openmp()
+
+
+def even_shares(count: int) -> Any:
+    """Bounds [threads + 1] of equal shares of `count` items, for as many threads as torch's products use."""
+    threads = max(1, min(torch.get_num_threads(), count))
+    return np.arange(threads + 1) * count // threads
 
 
 def _uncounted(context: Any, builder: Any, kind: Any, value: Any) -> Any:

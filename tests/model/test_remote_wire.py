@@ -54,10 +54,12 @@ def test_nothing_is_held_back_that_is_certain() -> None:
     )
 )
 def test_whatever_a_server_sends_is_read_or_is_its_error(value: Any) -> None:
+    reply = Reply()
     try:
-        Reply().add(json_object(json.dumps(value).encode()))
+        reply.add(json_object(json.dumps(value).encode()))
     except EngineError:
         return
+    assert isinstance(reply.text, str)
 
 
 @given(st.binary())
