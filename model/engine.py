@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 import torch
@@ -39,7 +39,7 @@ from model.protocol import (
     OnText,
     PromptTooLong,
 )
-from model.sampling import Choice, choose, sampler_for
+from model.sampling import Choice, choose, logprobs_of, sampler_for
 
 _SHORTEST_PREFIX = 16  # tokens; below it keeping costs as much as computing
 
@@ -51,6 +51,7 @@ class EngineSettings:
     """How much the engine may hold, and in which form it computes."""
 
     number_format: NumberFormat = "auto"  # auto: see model.loading.choose_format
+    adapter: Path | Literal["shipped"] | None = None  # merged into the checkpoint; shipped: see model.adapters
     device: str = "cpu"
     threads: int | None = (
         None  # for matrix products; None: one less than there are cores, see model.loading.use_threads
@@ -96,7 +97,7 @@ class LocalEngine:
     def open(cls, path: Path, settings: EngineSettings | None = None, sha256: str | None = None) -> LocalEngine:
         """An engine for the checkpoint at `path`; `sha256`, if given, must be the file's. Raises CheckpointError."""
         chosen = settings or EngineSettings()
-        return cls(lambda: load(path, chosen.number_format, chosen.device, sha256), chosen)
+        return cls(lambda: load(path, chosen.number_format, chosen.device, sha256, chosen.adapter), chosen)
 
     @property
     def info(self) -> EngineInfo:
@@ -163,6 +164,7 @@ class LocalEngine:
             context_length=self._positions,
             load_seconds=time.monotonic() - started,
             memory_mb=max(0.0, resident_mb() - memory),
+            adapter=loaded.adapter,
         )
 
     def _warm_up(self) -> None:
@@ -223,7 +225,8 @@ class LocalEngine:
         """Read the prompts into the next free slots and choose their first tokens. What fails, fails one job alone."""
         first = len(self._active)
         try:
-            choices = choose(self._prefill(jobs, first), [job.sampler for job in jobs])
+            logits = self._prefill(jobs, first)
+            choices = choose(logits, [job.sampler for job in jobs])
         except Exception as error:  # whatever it is goes to the one who asked
             for slot in range(first, first + len(jobs)):
                 self._cache.clear(slot)
@@ -233,7 +236,10 @@ class LocalEngine:
             else:
                 jobs[0].fail(_failed("the prompt could not be computed", error))
             return
-        for job in jobs:
+        for job, row in zip(jobs, logits, strict=True):
+            if job.request.openings:
+                tokens = [self._tokenizer.encode(word)[0] for word in job.request.openings]
+                job.opening_logprobs = logprobs_of(row, tokens)
             job.prefilled = self._clock()
         self._active += jobs
         self._accept([[choice] for choice in choices], first)

@@ -44,6 +44,7 @@ class Job:
     prefix: int | None = None  # number of the kept prefix that its slot begins with
     tokens: list[int] = field(default_factory=list)  # generated ones
     logprobs: list[float] = field(default_factory=list)
+    opening_logprobs: tuple[float, ...] = ()
     lookup: PromptLookup | None = None
     said: int = 0  # characters handed to `on_text`
     joined: float = 0.0
@@ -109,6 +110,7 @@ class Job:
                 queued_ms=(self.joined - self.submitted) * 1e3,
                 prefill_ms=(self.prefilled - self.joined) * 1e3,
                 decode_ms=(now - self.prefilled) * 1e3,
+                opening_logprobs=self.opening_logprobs,
             )
         )
 

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from model.adapters import engine_name, shipped
 from model.chat import ChatTemplate
 from model.checkpoint import Checkpoint, load_model
 from model.gguf_file import open_gguf
 from model.int8 import Int8Transformer
 from model.int8_weights import Int8Weights
+from model.lora import merge, read_adapter
 from model.protocol import ChatPrompt
 from model.provenance import CheckpointError, check_sha256
 from model.safetensors_folder import open_folder
@@ -60,6 +62,7 @@ class LoadedModel:
     parameters: int
     number_format: str
     device: str
+    adapter: str = ""  # name and the beginning of the SHA-256 of what was merged in
 
 
 def open_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
@@ -80,12 +83,33 @@ def open_checkpoint(path: Path, sha256: str | None = None) -> Checkpoint:
 
 
 def load(
-    path: Path, number_format: NumberFormat = "auto", device: str = "cpu", sha256: str | None = None
+    path: Path,
+    number_format: NumberFormat = "auto",
+    device: str = "cpu",
+    sha256: str | None = None,
+    adapter: Path | Literal["shipped"] | None = None,
 ) -> LoadedModel:
-    """Open the checkpoint and put its model on `device` in the number format. Takes seconds. Raises CheckpointError."""
+    """Open the checkpoint and put its model on `device` in the number format. Takes seconds.
+
+    An adapter is merged into the weights before they are rounded; 'shipped' means the one that comes with the product,
+    where there is one for this checkpoint. Raises CheckpointError, also when the adapter is of another checkpoint.
+    """
     checkpoint = open_checkpoint(path, sha256)
     chosen = choose_format(number_format, device)
-    model = load_model(checkpoint, _DTYPES[chosen])
+    if adapter == "shipped":
+        adapter = shipped(checkpoint.sha256)
+    model = load_model(checkpoint, torch.float32 if adapter else _DTYPES[chosen])
+    merged = ""
+    if adapter is not None:
+        change = read_adapter(adapter)
+        if change.base_sha256 != checkpoint.sha256:
+            raise CheckpointError(
+                f"{adapter}: was trained on the checkpoint with SHA-256 {change.base_sha256[:12]}, this one has "
+                f"{checkpoint.sha256[:12]}; set TRADEWIND_ADAPTER to none, or to one of this checkpoint"
+            )
+        merge(model, change)
+        model = model.to(_DTYPES[chosen])
+        merged = engine_name(change.name, change.sha256)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if chosen == "int8":
         ready: Transformer | Int8Transformer = Int8Transformer(model, torch.tensor(checkpoint.chat.encode(_SAMPLE)))
@@ -95,7 +119,7 @@ def load(
         ready = model.to(device)
     return LoadedModel(
         ready, checkpoint.tokenizer, checkpoint.chat, checkpoint.end_tokens,
-        checkpoint.name, checkpoint.sha256, parameters, chosen, device,
+        checkpoint.name, checkpoint.sha256, parameters, chosen, device, merged,
     )  # fmt: skip
 
 

@@ -42,7 +42,8 @@ class GenerationRequest:
     `temperature` 0 is greedy, and then `top_p` and `seed` have no effect. `top_p` keeps the smallest set of tokens
     whose probability reaches it (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration"). `seed` makes
     sampling reproducible; None draws a fresh one. Generation ends before the first of the `stop` strings, which is not
-    part of the text. `deadline_s` counts from `submit`, waiting included; None means no deadline.
+    part of the text. `deadline_s` counts from `submit`, waiting included; None means no deadline. `openings` are words
+    that the text may begin with, and whose probabilities are wanted (a classification by the way).
 
     Raises ValueError for a value outside of its range.
     """
@@ -55,6 +56,7 @@ class GenerationRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     deadline_s: float | None = None
+    openings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -63,6 +65,8 @@ class GenerationRequest:
             raise ValueError(f"temperature is {self.temperature}, expected 0 (greedy) or a finite positive number")
         if not 0.0 < self.top_p <= 1.0:
             raise ValueError(f"top_p is {self.top_p}, expected a number above 0 and up to 1")
+        if "" in self.openings:
+            raise ValueError("openings holds an empty string, which every text begins with")
         if "" in self.stop:
             raise ValueError("stop holds an empty string, which would end every text before its first character")
         if self.deadline_s is not None and not self.deadline_s > 0:
@@ -75,7 +79,9 @@ class Completion:
 
     `token_logprobs` holds, for each generated token (an end-of-turn token is not among them), its log-probability
     under the model before temperature and top-p; `mean_logprob` is their mean, 0.0 when nothing was generated. A server
-    that gives none leaves them empty and the mean at -inf, which nobody can take for a sure text.
+    that gives none leaves them empty and the mean at -inf, which nobody can take for a sure text. `opening_logprobs`
+    holds the log-probability that the text begins with the first token of each of the request's `openings`; a server
+    gives none.
     """
 
     text: str
@@ -88,6 +94,7 @@ class Completion:
     queued_ms: float
     prefill_ms: float
     decode_ms: float
+    opening_logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,7 @@ class EngineInfo:
     context_length: int  # prompt and completion together, in tokens; 0 where a server does not tell
     load_seconds: float  # from opening the file to the end of the warm-up; of a server, until it has told its models
     memory_mb: float  # growth of this process's resident memory by loading, in 2**20 bytes
+    adapter: str = ""  # name and the beginning of the SHA-256 of what is merged into the checkpoint
 
 
 class EngineError(Exception):

@@ -73,6 +73,12 @@ def choose(logits: Tensor, samplers: list[Sampler | None]) -> list[Choice | None
     return choices
 
 
+def logprobs_of(logits: Tensor, tokens: list[int]) -> tuple[float, ...]:
+    """Natural log-probabilities of a few tokens under one row of logits [vocab_size]."""
+    logits = logits.float()
+    return tuple((logits[torch.tensor(tokens, device=logits.device)] - logits.logsumexp(-1)).tolist())
+
+
 def _likeliest(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Token, logit and log of the sum of all exponentials of each row, in one go; not finite if the row is not."""
     token, best, total = (torch.empty(len(logits), dtype=kind) for kind in (torch.int64, torch.float32, torch.float32))

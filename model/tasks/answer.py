@@ -6,91 +6,39 @@ it, hold the draft against the evidence, and only then decide who sees it next.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 
-from model.evidence import as_source, passages, rank
-from model.guards import concepts, grounding, moderation, pii
-from model.language import UNDETERMINED, detect, primary, sentences
-from model.protocol import Completion, Engine, EngineError, Priority
-from model.tasks import drafting, templates
-from model.tasks.draft_checks import BANNED, refused_draft
-from model.tasks.prompts import ANSWER_VERSION, answer_prompt
-from schemas.events import (
-    AnswerDrafted,
-    AnswerRoute,
-    Check,
-    Evidence,
-    ListingPublished,
-    Method,
-    QuestionAsked,
-)
-
-
-class AnswerReason(str, Enum):
-    """Why a draft is routed as it is."""
-
-    GROUNDED = "grounded"  # AUTO: every word of the draft stands in the evidence, and the evidence fits
-    CHECK_FIT = "check_fit"  # REVIEW: true to the listing, but perhaps not what was asked
-    CHECK_WORDING = "check_wording"  # REVIEW: says words that the evidence does not have
-    QUOTED = "quoted"  # REVIEW: no text of the model passed, the evidence is quoted
-    OTHER_LANGUAGE = "other_language"  # REVIEW: evidence or draft is not in the buyer's language
-    LISTING_UNKNOWN = "listing_unknown"  # HUMAN: the listing did not come in time
-    NO_EVIDENCE = "no_evidence"  # HUMAN: the listing does not answer this
-    UNSERVED_LANGUAGE = "unserved_language"  # HUMAN: neither English nor Chinese
-    REFUSED = "refused"  # HUMAN: not even the quoted evidence may be repeated
-    ABUSIVE = "abusive"  # HUMAN: abuse, hate, sexual content, threats
-    LEGAL = "legal"  # HUMAN: lawyers, courts, counterfeit claims
-    MEDICAL = "medical"  # HUMAN: health, allergies, pregnancy
-    SAFETY = "safety"  # HUMAN: injuries, fire, shocks
-    ANGER = "anger"  # HUMAN: an angry buyer
+from model.evidence import ApprovedAnswer, MerchantPolicy, passages, rank
+from model.guards import moderation, pii
+from model.language import detect, primary, sentences
+from model.protocol import Engine
+from model.tasks import drafting
+from model.tasks.answer_draft import Draft, DraftPolicy, draft
+from model.tasks.answer_routing import AnswerReason, RoutePolicy, hand_over, judge, route_of
+from model.tasks.prompts import ANSWER_VERSION
+from schemas.events import AnswerDrafted, Evidence, ListingPublished, QuestionAsked
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPolicy:
-    """When to answer, how hard to try, and what may go out without a look.
+    """Which evidence counts, how drafts are made, and what may go out without a look.
 
     Attributes:
-        model_languages: languages that the checkpoint writes; questions in others get quoted evidence.
         evidence_k: how many passages a draft may rest on.
         min_score: evidence below this score (0..1) does not answer the question.
         keep_ratio: further evidence needs this share of the best one's score.
-        attempts: requests to the model for one question, the first greedy.
-        max_new_tokens: length of one draft.
-        deadline_s: longest wait for one completion; None waits as long as it takes.
-        min_support: least share (0..1) of a draft's content words that must stand in evidence or question.
-        auto: whether anything may go out without a look at all.
-        auto_score, auto_confidence: least evidence score and confidence for that.
     """
 
-    model_languages: tuple[str, ...] = ("en",)
     evidence_k: int = 2
     min_score: float = 0.3
     keep_ratio: float = 0.8
-    attempts: int = 2
-    max_new_tokens: int = 40
-    deadline_s: float | None = None
-    min_support: float = 0.75
-    auto: bool = True
-    auto_score: float = 0.75
-    auto_confidence: float = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What the drafting came to."""
-
-    text: str = ""
-    method: Method = Method.NONE
-    confidence: float = 0.0
-    checks: tuple[Check, ...] = ()
-    completions: tuple[Completion, ...] = ()
+    drafting: DraftPolicy = field(default_factory=DraftPolicy)
+    routing: RoutePolicy = field(default_factory=RoutePolicy)
 
 
 async def answer(
@@ -100,6 +48,8 @@ async def answer(
     *,
     clock: Callable[[], datetime],
     event_id: uuid.UUID,
+    approved: Sequence[ApprovedAnswer] = (),
+    policies: Sequence[MerchantPolicy] = (),
     waited_ms: float = 0.0,
     policy: AnswerPolicy = AnswerPolicy(),
     timer: Callable[[], float] = time.perf_counter,
@@ -110,6 +60,8 @@ async def answer(
         listing: what the question is about; None when it is not known.
         clock: gives `occurred_at`; aware, UTC.
         event_id: id of the event that is made.
+        approved: earlier answers about the listing that a person let pass.
+        policies: what the merchant promises all buyers.
         waited_ms: how long the question waited for its listing, in milliseconds.
         timer: seconds from an arbitrary start, for the durations.
 
@@ -119,17 +71,16 @@ async def answer(
     started = timer()
     redacted = pii.redact(question.text)
     language = detect(question.text, question.language)
-    draft = _Draft()
+    drafted = Draft()
     evidence: tuple[Evidence, ...] = ()
-    reason = _hand_over(question.text)
+    reason = hand_over(question.text)
     if reason is None and primary(language) not in ("en", "zh"):
         reason = AnswerReason.UNSERVED_LANGUAGE
     if reason is None:
         if listing is None:
             reason = AnswerReason.LISTING_UNKNOWN
-        elif evidence := select_evidence(redacted.text, listing, policy):
-            draft = await _draft(engine, redacted.text, language, evidence, policy, event_id)
-            reason = _judge(draft, redacted.text, language, evidence, policy)
+        elif evidence := select_evidence(redacted.text, listing, policy, approved, policies):
+            drafted, reason = await from_evidence(engine, redacted.text, language, evidence, policy, event_id.int)
         else:
             reason = AnswerReason.NO_EVIDENCE
     return AnswerDrafted(
@@ -142,30 +93,35 @@ async def answer(
         asked_at=question.occurred_at,
         language=language,
         question=redacted.text,
-        draft=draft.text,
-        evidence=evidence if draft.text else (),
-        confidence=round(draft.confidence, 4),
-        route=_ROUTES.get(reason, AnswerRoute.HUMAN),
+        draft=drafted.text,
+        evidence=evidence if drafted.text else (),
+        confidence=round(drafted.confidence, 4),
+        route=route_of(reason),
         reason=reason.value,
         redactions=redacted.kinds,
-        checks=draft.checks,
-        provenance=drafting.provenance(draft.method, engine.info, draft.completions, ANSWER_VERSION),
-        timings=drafting.timings(draft.completions, waited_ms=waited_ms, total_ms=(timer() - started) * 1000),
+        checks=drafted.checks,
+        provenance=drafting.provenance(drafted.method, engine.info, drafted.completions, ANSWER_VERSION),
+        timings=drafting.timings(drafted.completions, waited_ms=waited_ms, total_ms=(timer() - started) * 1000),
     )
 
 
-_ROUTES = {
-    AnswerReason.GROUNDED: AnswerRoute.AUTO,
-    AnswerReason.CHECK_FIT: AnswerRoute.REVIEW,
-    AnswerReason.CHECK_WORDING: AnswerRoute.REVIEW,
-    AnswerReason.QUOTED: AnswerRoute.REVIEW,
-    AnswerReason.OTHER_LANGUAGE: AnswerRoute.REVIEW,
-}
+async def from_evidence(
+    engine: Engine, question: str, language: str, evidence: Sequence[Evidence], policy: AnswerPolicy, seed: int
+) -> tuple[Draft, AnswerReason]:
+    """The draft that the evidence allows, and the reason that decides its route. Raises what `draft` raises."""
+    drafted = await draft(engine, question, language, evidence, policy.drafting, seed)
+    return drafted, judge(drafted, question, language, evidence, engine.info.adapter, policy.routing)
 
 
-def select_evidence(question: str, listing: ListingPublished, policy: AnswerPolicy) -> tuple[Evidence, ...]:
+def select_evidence(
+    question: str,
+    listing: ListingPublished,
+    policy: AnswerPolicy,
+    approved: Sequence[ApprovedAnswer] = (),
+    policies: Sequence[MerchantPolicy] = (),
+) -> tuple[Evidence, ...]:
     """The passages that a draft may rest on, the best first; empty when the listing does not answer the question."""
-    candidates = [p for p in passages(listing) if not moderation.classify(p.text, ("injection",))]
+    candidates = [p for p in passages(listing, approved, policies) if not moderation.classify(p.text, ("injection",))]
     best: dict[tuple[str, str, int], Evidence] = {}
     for part in _asking(question):
         for item in rank(part, candidates, policy.evidence_k):
@@ -181,85 +137,3 @@ def _asking(question: str) -> list[str]:
     plain = re.sub(r"\[[a-z_]+\]", " ", question)
     parts = [plain[start:end] for start, end in sentences(plain)]
     return [part for part in parts if re.search(r"[?？]|[吗呢]", part)] or parts
-
-
-def confidence(evidence_score: float, support: float, mean_logprob: float) -> float:
-    """How sure a draft is right, in 0..1: evidence score x share of supported words x sqrt(mean token probability).
-
-    Not calibrated. A product, because one weak factor is enough to be wrong; the square root, because a fluent model is
-    unsure of wording far more often than of facts.
-    """
-    return max(0.0, min(1.0, evidence_score * support * math.exp(min(mean_logprob, 0.0) / 2)))
-
-
-def _hand_over(text: str) -> AnswerReason | None:
-    """Why no machine should answer this, the gravest reason first."""
-    found = {finding.category for finding in moderation.classify(text, moderation.HARMFUL | moderation.HAND_OVER)}
-    if found & moderation.HARMFUL:
-        return AnswerReason.ABUSIVE
-    for reason in (AnswerReason.SAFETY, AnswerReason.MEDICAL, AnswerReason.LEGAL, AnswerReason.ANGER):
-        if reason.value in found:
-            return reason
-    return None
-
-
-async def _draft(
-    engine: Engine,
-    question: str,
-    language: str,
-    evidence: Sequence[Evidence],
-    policy: AnswerPolicy,
-    event_id: uuid.UUID,
-) -> _Draft:
-    """The model's text if one passes the guards, else the quoted evidence, else nothing."""
-    sources = tuple(as_source(item) for item in evidence)
-    checks: list[Check] = []
-    completions: list[Completion] = []
-    for attempt in range(policy.attempts if primary(language) in policy.model_languages else 0):
-        try:
-            completion = await drafting.ask(
-                engine,
-                answer_prompt(question, sources),
-                attempt=attempt,
-                seed=event_id.int,
-                priority=Priority.ANSWER,
-                max_new_tokens=policy.max_new_tokens,
-                stop=("\n", "Question:"),
-                deadline_s=policy.deadline_s,
-            )
-        except EngineError as error:
-            if error.transient:
-                raise
-            break  # this prompt breaks the model; another try would too, the evidence can still be quoted
-        completions.append(completion)
-        text = drafting.tidy(completion)
-        refused = refused_draft(text, question, language, evidence, policy.min_support)
-        checks += refused
-        if not refused:
-            share = grounding.support(text, sources, question).share
-            sure = confidence(evidence[0].score, share, completion.mean_logprob)
-            return _Draft(text, Method.MODEL, sure, tuple(checks), tuple(completions))
-    text = templates.quote(evidence, language)
-    refused = drafting.refused(text, "draft", [*sources, text], language, banned=BANNED)
-    if refused:
-        return _Draft(checks=(*checks, *refused), completions=tuple(completions))
-    return _Draft(text, Method.TEMPLATE, confidence(evidence[0].score, 1.0, 0.0), tuple(checks), tuple(completions))
-
-
-def _judge(
-    draft: _Draft, question: str, language: str, evidence: Sequence[Evidence], policy: AnswerPolicy
-) -> AnswerReason:
-    if not draft.text:
-        return AnswerReason.REFUSED
-    spoken = {detect(item.text) for item in evidence} - {UNDETERMINED}
-    if any(primary(tag) != primary(language) for tag in {*spoken, detect(draft.text, language)}):
-        return AnswerReason.OTHER_LANGUAGE
-    if draft.method is Method.TEMPLATE:
-        return AnswerReason.QUOTED
-    sources = [as_source(item) for item in evidence]
-    if grounding.support(draft.text, sources, question, neutral=False).share < 1.0:
-        return AnswerReason.CHECK_WORDING
-    # Several things asked at once may have been answered only in part.
-    single = len(concepts.of_question(question)) <= 1 and question.count("?") <= 1
-    sure = evidence[0].score >= policy.auto_score and draft.confidence >= policy.auto_confidence
-    return AnswerReason.GROUNDED if policy.auto and single and sure else AnswerReason.CHECK_FIT

@@ -36,6 +36,7 @@ async def ask(
     max_new_tokens: int,
     stop: tuple[str, ...],
     deadline_s: float | None,
+    openings: tuple[str, ...] = (),
 ) -> Completion:
     """One completion. Attempt 0 is greedy, later ones are sampled from `seed` and the attempt.
 
@@ -51,6 +52,7 @@ async def ask(
         seed=(seed + attempt) % 2**31 if sampled else None,
         stop=stop,
         deadline_s=deadline_s,
+        openings=openings,
     )
     return await generate(engine, request)
 
@@ -127,7 +129,7 @@ def provenance(method: Method, info: EngineInfo, completions: Sequence[Completio
     place = "local" if info.device.startswith(("cpu", "cuda", "mps")) else info.device
     return Provenance(
         method=method,
-        model=info.model,
+        model=f"{info.model}+{info.adapter}" if info.adapter else info.model,
         checkpoint_sha256=info.checkpoint_sha256,
         engine=f"{place}/{info.dtype}",
         prompt_version=version,

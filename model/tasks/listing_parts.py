@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from model.guards import concepts, moderation, pii
-from model.language import STOP_WORDS, primary, sentences
+from model.language import STOP_WORDS, primary, sentences, terms
 from model.tasks import templates
 from model.tasks.attributes import in_order
 from schemas.events import ListingPublished
@@ -59,6 +59,18 @@ def highlights(listing: ListingPublished, language: str) -> list[str]:
         spans = [(start, end) for start, end in sentences(text) if end - start <= MAX_HIGHLIGHT]
         bullets += [text[start:end].strip("-•* ").rstrip(".。") for start, end in spans]
     return bullets[:MAX_HIGHLIGHTS]
+
+
+def distinct(bullets: Sequence[str]) -> tuple[str, ...]:
+    """The first ones, without those that say only what earlier ones have said."""
+    kept: list[str] = []
+    said: set[str] = set()
+    for bullet in bullets:
+        words = set(terms(bullet))
+        if not words or not words <= said:
+            kept.append(bullet)
+            said |= words
+    return tuple(kept[:MAX_HIGHLIGHTS])
 
 
 def keywords(listing: ListingPublished, title: str, language: str) -> tuple[str, ...]:

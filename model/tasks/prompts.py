@@ -12,8 +12,8 @@ from itertools import accumulate
 
 from model.protocol import ChatPrompt
 
-DESCRIBE_VERSION = "describe/1"
-ANSWER_VERSION = "answer/1"
+DESCRIBE_VERSION = "describe/2"
+ANSWER_VERSION = "answer/2"
 
 #: Most that goes into a prompt, in characters: a seller's essay must not fill the context, nor the time.
 MAX_LINE = 240
@@ -21,31 +21,27 @@ MAX_FACTS = 1400
 
 _FENCE = "---"
 
-# Worded for a checkpoint of 135 million parameters by trying: it repeats a long example's nouns, takes tags for text to
-# write, and follows what stands last. Short 'fact -> sentence' pairs and a closing instruction work best.
+# Short, because every request reads them, and the same for tuned and untuned models: the adapter was trained on exactly
+# these texts, and a large model does as they say.
 _DESCRIBE = (
-    "You write short product descriptions for an online shop. Use only the product facts. "
-    "Write two plain sentences. Do not add anything that the facts do not say."
+    "Write about a product, and nothing that the facts do not say: a description of a few sentences on one line, "
+    "then up to three highlights, each on a line that begins with '- ', then one short line that begins with '= '."
 )
 
-_ANSWER = """You rewrite a product fact as an answer to a question. Write one short sentence.
-material: solid oak -> It is made of solid oak.
-foldable: yes -> Yes, it is foldable.
-dishwasher safe: no -> No, it is not dishwasher safe.
-weight: 1.2 kg -> It weighs 1.2 kg."""
+_ANSWER = (
+    "Answer a buyer from the facts, in one sentence. Begin with yes:, no: or info: and say what the facts say. "
+    "If they do not answer the question, write none."
+)
 
 
 def describe_prompt(facts: Sequence[str]) -> ChatPrompt:
-    """Asks for a description from lines such as 'material: linen'."""
-    return ChatPrompt(
-        _DESCRIBE,
-        f"Product facts:\n{_fenced(facts)}\nRewrite these facts as two short sentences about the product.",
-    )
+    """Asks for the copy of a product from lines such as 'material: linen'; `copy_format` reads what comes."""
+    return ChatPrompt(_DESCRIBE, f"Facts:\n{_fenced(facts)}")
 
 
 def answer_prompt(question: str, facts: Sequence[str]) -> ChatPrompt:
-    """Asks for an answer to a question whose personal data has been replaced."""
-    return ChatPrompt(_ANSWER, f"{_fenced(facts)}\nWrite this as a short answer to the question: {_line(question)}")
+    """Asks for an answer to a question whose personal data has been replaced; `verdict` reads what comes."""
+    return ChatPrompt(_ANSWER, f"Facts:\n{_fenced(facts)}\nQuestion: {_line(question)}")
 
 
 def _fenced(facts: Sequence[str]) -> str:

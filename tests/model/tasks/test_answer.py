@@ -7,7 +7,9 @@ from datetime import datetime, timezone
 import pytest
 
 from model.protocol import EngineOverloaded, GenerationFailed, Priority, PromptTooLong
-from model.tasks.answer import AnswerPolicy, AnswerReason, answer, confidence, select_evidence
+from model.tasks.answer import AnswerPolicy, answer, select_evidence
+from model.tasks.answer_draft import DraftPolicy, uncalibrated
+from model.tasks.answer_routing import AnswerReason, RoutePolicy
 from model.tasks.prompts import ANSWER_VERSION
 from schemas.events import AnswerDrafted, AnswerRoute, ListingPublished, Method, QuestionAsked
 from tests.support.scripted_engine import ScriptedEngine, completion
@@ -151,7 +153,7 @@ async def test_two_questions_at_once_get_a_look() -> None:
 
 
 async def test_nothing_goes_out_by_itself_where_the_policy_says_so() -> None:
-    drafted, _ = await ask("How heavy is it?", "It weighs 320 g.", policy=AnswerPolicy(auto=False))
+    drafted, _ = await ask("How heavy is it?", "It weighs 320 g.", policy=AnswerPolicy(routing=RoutePolicy(auto=False)))
     assert drafted.route is AnswerRoute.REVIEW
 
 
@@ -218,7 +220,7 @@ async def test_chinese_gets_the_quoted_evidence() -> None:
 
 
 async def test_chinese_is_generated_where_the_checkpoint_can() -> None:
-    policy = AnswerPolicy(model_languages=("en", "zh"))
+    policy = AnswerPolicy(drafting=DraftPolicy(model_languages=("en", "zh")))
     drafted, _ = await ask("这个杯子是什么材质的？", "材质是304不锈钢。", listing=CUP, policy=policy)
     assert drafted.draft == "材质是304不锈钢。"
     assert drafted.provenance.method is Method.MODEL
@@ -248,11 +250,11 @@ async def test_an_unsure_model_gets_a_look() -> None:
 
 
 def test_confidence_is_a_product_within_bounds() -> None:
-    assert confidence(1.0, 1.0, 0.0) == 1.0
-    assert confidence(0.5, 1.0, 0.0) == 0.5
-    assert confidence(1.0, 0.0, 0.0) == 0.0
-    assert confidence(1.0, 1.0, -2.0) == pytest.approx(0.3679, abs=1e-4)
-    assert confidence(1.0, 1.0, 5.0) == 1.0
+    assert uncalibrated(1.0, 1.0, 0.0) == 1.0
+    assert uncalibrated(0.5, 1.0, 0.0) == 0.5
+    assert uncalibrated(1.0, 0.0, 0.0) == 0.0
+    assert uncalibrated(1.0, 1.0, -2.0) == pytest.approx(0.3679, abs=1e-4)
+    assert uncalibrated(1.0, 1.0, 5.0) == 1.0
 
 
 def test_evidence_comes_from_the_sentence_that_asks() -> None:

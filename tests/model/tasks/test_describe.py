@@ -10,7 +10,8 @@ import pytest
 
 from model.guards import moderation, pii
 from model.protocol import EngineDeadline, GenerationFailed, Priority
-from model.tasks.describe import CopyReason, DescribePolicy, describe
+from model.tasks.copy_policy import CopyReason, DescribePolicy
+from model.tasks.describe import describe
 from model.tasks.prompts import DESCRIBE_VERSION
 from schemas.events import CopyRoute, ListingEnriched, ListingPublished, Method
 from tests.support.scripted_engine import ScriptedEngine, completion
