@@ -33,6 +33,7 @@ class Signals:
     weakest: float  # that of the least likely of them
     support: float  # share of the draft's content words that the evidence or the question has
     length: float  # log of the evidence's length in characters
+    fits: float  # log odds of the ranker's score of the best passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def signals_of(
     token_logprobs: tuple[float, ...],
     support: float,
     evidence_length: int,
+    evidence_score: float,
 ) -> Signals:
     """The signals of a completion whose request asked for the verdicts as its openings."""
     p = {word: math.exp(logprob) for word, logprob in zip(VERDICTS, opening_logprobs, strict=True)}
@@ -77,6 +79,7 @@ def signals_of(
         weakest=max(-_MOST, min(words, default=0.0)),
         support=support,
         length=math.log(max(evidence_length, 1)),
+        fits=_capped(math.log(max(evidence_score, _FLOOR) / max(1.0 - evidence_score, _FLOOR))),
     )
 
 

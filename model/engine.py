@@ -227,6 +227,9 @@ class LocalEngine:
         try:
             logits = self._prefill(jobs, first)
             choices = choose(logits, [job.sampler for job in jobs])
+            for row, job in enumerate(jobs):
+                if job.request.openings and choices[row] is not None:
+                    choices[row] = self._open(job, logits[row]) or choices[row]
         except Exception as error:  # whatever it is goes to the one who asked
             for slot in range(first, first + len(jobs)):
                 self._cache.clear(slot)
@@ -236,13 +239,20 @@ class LocalEngine:
             else:
                 jobs[0].fail(_failed("the prompt could not be computed", error))
             return
-        for job, row in zip(jobs, logits, strict=True):
-            if job.request.openings:
-                tokens = [self._tokenizer.encode(word)[0] for word in job.request.openings]
-                job.opening_logprobs = logprobs_of(row, tokens)
+        for job in jobs:
             job.prefilled = self._clock()
         self._active += jobs
         self._accept([[choice] for choice in choices], first)
+
+    def _open(self, job: Job, logits: Tensor) -> Choice | None:
+        """Note how likely each of the job's openings is; the one to begin with, if it must be one of them."""
+        tokens = [self._tokenizer.encode(word)[0] for word in job.request.openings]
+        job.opening_logprobs = logprobs_of(logits, tokens)
+        if not job.request.opening_bias:
+            return None
+        biased = [p + bias for p, bias in zip(job.opening_logprobs, job.request.opening_bias, strict=True)]
+        best = biased.index(max(biased))
+        return Choice(tokens[best], job.opening_logprobs[best])
 
     def _prefill(self, jobs: list[Job], first_slot: int) -> Tensor:
         """Logits [B, vocab_size] after the prompts, whose keys and values are then in the slots from `first_slot`."""

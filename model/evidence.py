@@ -1,45 +1,67 @@
-"""From a listing to the passages that a question may be answered from, and from those to the few that fit it.
-
-Ranking is lexical: BM25 (Robertson and Zaragoza 2009) over stems and Chinese bigrams, normalised by the most that the
-question could reach, plus attribute concepts ('how heavy' asks for weight, 材质 is material), which cross languages.
-"""
+"""From a listing to the passages that a question may be answered from, and from those to the few that fit it."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.guards import concepts, lexicon, quantities
+from model import lexical_ranking, ranking
+from model.asked_before import Likeness, compare
+from model.guards import concepts
 from model.guards.concepts import CONCEPTS
-from model.language import detect, is_han, primary, sentences, terms
+from model.language import detect, primary, sentences, terms
 from schemas.events import Evidence, EvidenceSource, ListingPublished
 
-_K1, _B = 1.2, 0.3  # passages are short, so length says little
-_CONCEPT = 0.5  # weight of the asked concept, in words that no passage has
-_CUE = 0.7  # weight of words that only say which concept is asked for
-_UNKNOWN = 3.0  # words that no passage has count for at most so many: buyers chat
-_BIGRAM = 0.5  # of a Chinese word's bigrams, the half run across its borders and can't be expected to match
-_TOPIC = 0.2  # weight of words of the title: every passage is about the product
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_NAMED = 0.45  # least score of the attribute that is asked for by name: so often it answers in the public sets
+_TITLE = 0.5  # of a title's score: it names the product, and what it says of it stands elsewhere as well
+_SAME = 0.97  # least score of an answer to the very same question
+_OTHER = 0.2  # of the score of an answer to a question that differs in what it asks about
+_LEAST = 0.005  # below it nothing fits
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stretch of a listing: `text` stands at `start:end` of its source (an attribute's value, the title, ...)."""
+    """A stretch of a listing: `text` stands at `start:end` of its source (an attribute's value, the title, ...).
+
+    `asked` is the question that an approved answer was given to.
+    """
 
     source: EvidenceSource
     name: str
     start: int
     end: int
     text: str
+    asked: str = ""
 
 
-def passages(listing: ListingPublished) -> tuple[Passage, ...]:
+@dataclass(frozen=True, slots=True)
+class ApprovedAnswer:
+    """What a person let go out to an earlier buyer of this listing; `place` names the draft it stands in."""
+
+    place: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantPolicy:
+    """What the merchant promises on one matter, such as 'returns'."""
+
+    name: str
+    text: str
+
+
+def passages(
+    listing: ListingPublished,
+    approved: Sequence[ApprovedAnswer] = (),
+    policies: Sequence[MerchantPolicy] = (),
+) -> tuple[Passage, ...]:
     """Everything that the listing states: attributes, brand, category and price by name, title, description sentences.
 
-    The seller's tags are left out: they are search words, often not true of the product.
+    Then the answers approved for it, and the sentences of the merchant's policies. The seller's tags are left out:
+    they are search words, often not true of the product.
     """
     facts = dict(listing.attributes)
     if listing.brand and "brand" not in {concepts.of_name(name) for name in facts}:
@@ -57,6 +79,16 @@ def passages(listing: ListingPublished) -> tuple[Passage, ...]:
         Passage(EvidenceSource.DESCRIPTION, "description", start, end, text[start:end])
         for start, end in sentences(text)
     ]
+    found += [
+        Passage(EvidenceSource.APPROVED_ANSWER, item.place, 0, len(item.answer), item.answer, item.question)
+        for item in approved
+        if item.answer.strip()
+    ]
+    found += [
+        Passage(EvidenceSource.POLICY, policy.name, start, end, policy.text[start:end])
+        for policy in policies
+        for start, end in sentences(policy.text)
+    ]
     return tuple(found)
 
 
@@ -68,79 +100,60 @@ def as_source(passage: Passage | Evidence) -> str:
 def rank(question: str, candidates: Sequence[Passage], k: int = 3) -> list[Evidence]:
     """The best `k` candidates, best first, with scores in 0..1 that compare across questions; without any fit, none.
 
-    A score is the share of what the question asks for that the passage covers: its words weighted by BM25, its
-    concepts by how surely the passage is about them. Words of the title weigh little: all is about the product.
+    An English passage's score is the probability that it answers an English question (`model/ranking.py`). Chinese on
+    either side is ranked by what it covers of the question (`model/lexical_ranking.py`), and so are policies, which the
+    learned ranker has not seen. An approved answer to the very same question comes first.
     """
-    asked = concepts.of_question(question)
-    words = set(terms(question))
-    if not candidates or not (asked or words):
+    if not candidates or not (concepts.of_question(question) or terms(question)):
         return []
-    cues = concepts.cue_terms(question)
-    documents = [Counter(terms(as_source(candidate))) for candidate in candidates]
-    topic = {
-        term
-        for candidate, document in zip(candidates, documents, strict=True)
-        if candidate.source is EvidenceSource.TITLE or candidate.name == "category"
-        for term in document
-    }
-    weight = {w: _idf(w, documents) * (_TOPIC if w in topic else 1.0) * (_CUE if w in cues else 1.0) for w in words}
-    unknown = {w for w in words if w not in cues and not any(w in document for document in documents)}
-    concept_weight = _CONCEPT * math.log(2.0 + len(documents)) if asked else 0.0
-    missing = sum(weight.pop(w) * (_BIGRAM if is_han(w) else 1.0) for w in unknown)
-    total = sum(weight.values()) + concept_weight + min(missing, _UNKNOWN * math.log(2.0 + 2 * len(documents)))
-    length = sum(sum(document.values()) for document in documents) / len(documents) or 1.0
-    ranked: list[Evidence] = []
-    for candidate, document in zip(candidates, documents, strict=True):
-        fit = _concept_fit(asked, candidate)
-        norm = _K1 * (1 - _B + _B * sum(document.values()) / length)
-        covered = fit * concept_weight
-        for word, w in weight.items():
-            lexical = min(1.0, document[word] * (_K1 + 1) / (document[word] + norm)) if word in document else 0.0
-            covered += w * (max(lexical, fit * 0.9) if word in cues else lexical)
-        if covered > 0.0:
-            score = round(covered / total, 4)
-            ranked.append(
-                Evidence(candidate.text, candidate.source, candidate.name, candidate.start, candidate.end, score)
-            )
+    covered = _covered(question, candidates)
+    english = [number for number, item in enumerate(candidates) if _is_english(question, item)]
+    learned = ranking.scores(question, [_as_seen(candidates[number]) for number in english])
+    scores = covered | dict(zip(english, learned, strict=True))
+    ranked = [
+        Evidence(item.text, item.source, item.name, item.start, item.end, round(score, 4))
+        for number, item in enumerate(candidates)
+        if (score := _judged(question, item, scores[number])) >= _LEAST
+    ]
     ranked.sort(key=lambda evidence: -evidence.score)
     return ranked[:k]
 
 
-def _idf(term: str, documents: Sequence[Counter[str]]) -> float:
-    having = sum(term in document for document in documents)
-    return math.log(1 + (len(documents) - having + 0.5) / (having + 0.5))
+def _is_english(question: str, candidate: Passage) -> bool:
+    return candidate.source is not EvidenceSource.POLICY and not _HAN.search(question + _as_seen(candidate))
 
 
-def _concept_fit(asked: frozenset[str], candidate: Passage) -> float:
-    """How surely the passage is about an asked concept: 1 by its name, less by a related name or its content."""
-    if not asked:
-        return 0.0
-    if candidate.source is EvidenceSource.ATTRIBUTE:
-        name = concepts.of_name(candidate.name)
-        if name in asked:
-            return (
-                0.6 if re.search(r"package|packag|shipping|包装", candidate.name) and "quantity" not in asked else 1.0
-            )
-        if any(name in CONCEPTS[concept].related for concept in asked):
-            return 0.85
-        return 0.0
-    stated = _stated(candidate.text)
-    return 0.6 if asked & stated else 0.0
+def _as_seen(passage: Passage) -> str:
+    """What is ranked: an attribute with its name, an approved answer with its question, as in the training sets."""
+    return f"{passage.text} (asked: {passage.asked})" if passage.asked else as_source(passage)
 
 
-def _stated(text: str) -> set[str]:
-    """Concepts that a free text says something about."""
-    kinds = {"material": "material", "colour": "color", "origin": "origin"}
-    stated = {kinds[term.kind] for term in lexicon.find(text) if term.kind in kinds}
-    dimensions = {
-        "length": "dimensions",
-        "mass": "weight",
-        "volume": "capacity",
-        "power": "power",
-        "voltage": "power",
+def _covered(question: str, candidates: Sequence[Passage]) -> dict[int, float]:
+    named = (EvidenceSource.ATTRIBUTE, EvidenceSource.POLICY)
+    pairs = [(item.name, item.text) if item.source in named else ("", _as_seen(item)) for item in candidates]
+    topic = {
+        term
+        for item in candidates
+        if item.source is EvidenceSource.TITLE or item.name == "category"
+        for term in terms(as_source(item))
     }
-    stated |= {dimensions[q.dimension] for q in quantities.find(text) if q.dimension in dimensions}
-    return stated | set(concepts.of_question(text))
+    return dict(enumerate(lexical_ranking.coverage(question, pairs, topic)))
+
+
+def _judged(question: str, candidate: Passage, score: float) -> float:
+    """The score, with what is known beyond words: what a name means, that titles tell little, whose an answer is."""
+    if candidate.source is EvidenceSource.ATTRIBUTE and concepts.named(candidate.name) in concepts.of_question(
+        question
+    ):
+        return max(score, _NAMED)
+    if candidate.source is EvidenceSource.TITLE:
+        return _TITLE * score
+    if not candidate.asked:
+        return score
+    likeness = compare(question, candidate.asked, candidate.text)
+    if likeness is Likeness.SAME:
+        return max(score, _SAME)
+    return _OTHER * score if likeness is Likeness.OTHER else score
 
 
 def display_name(name: str, language: str) -> str:

@@ -5,32 +5,38 @@
 Drafts are made of every row by the adapter that had not seen its question: one adapter folder a fold, trained with
 `tradewind model train --leave-out K/N`. A draft is right when the passage answers the question fully (label 2) and the
 draft does not say yes where the person said no, or the reverse. Weights are fitted by logistic regression on the drafts
-of all folds; the figures are of weights fitted on the other folds.
+of all folds; the figures are of weights fitted on the other folds. The ranker's score of a passage, too, comes from a
+fit that had not seen the question; the other ranking sets lie beside ePQA for that.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from model import fit_ranker
 from model.adapters import CARD, WEIGHTS
 from model.confidence import FILE, Calibration, Signals, signals_of
 from model.engine import EngineSettings, LocalEngine
 from model.evaluation.runs import Listening, run_all
 from model.evaluation.sets import AnswerRow, read_answers
 from model.evaluation.systems import as_evidence
+from model.evidence import as_source
 from model.fetch import locate
 from model.guards import grounding
 from model.guards.polarity import opposite
+from model.ranker_network import fit as fit_network
+from model.ranking import Ranker, ranker
 from model.tasks.answer_draft import DraftPolicy, draft, read
 from model.training.recipe import in_fold
+from model.word_table import word_table
 from schemas.events import Method
 
 PRECISION = 0.97  # wanted of what goes out by itself, out of fold; the promise is 0.95
@@ -48,7 +54,26 @@ class Seen:
     opposite: bool  # the draft says yes and the person no, or the reverse
 
 
-def look(adapter: Path, rows: Sequence[AnswerRow], threads: int) -> list[Seen]:
+def unseen_scores(folder: Path) -> dict[tuple[str, str], float]:
+    """The ranker's score of each ePQA question and passage, by a fit that had not seen the question's product.
+
+    Scored as the product scores a single passage: without neighbours to stand out from.
+    """
+    asked = fit_ranker.read(folder)
+    fold_of = fit_ranker.folds(asked)
+    calibration = ranker().calibration
+    found: dict[tuple[str, str], float] = {}
+    for fold in sorted(set(fold_of)):
+        weights = fit_network([item for item, own in zip(asked, fold_of, strict=True) if own != fold], 0)
+        fitted = Ranker.of(word_table(), {**weights, "calibration": calibration})
+        for item, own in zip(asked, fold_of, strict=True):
+            if own == fold and item.of.startswith("ePQA"):
+                for text in item.texts:
+                    found[item.question, text] = float(fitted.probabilities(item.question, [text])[0])
+    return found
+
+
+def look(adapter: Path, rows: Sequence[AnswerRow], scores: Mapping[tuple[str, str], float], threads: int) -> list[Seen]:
     """Draft every row with the adapter."""
     settings = EngineSettings(adapter=adapter / WEIGHTS, threads=threads, slots=32)
     policy = DraftPolicy(attempts=1)
@@ -56,16 +81,19 @@ def look(adapter: Path, rows: Sequence[AnswerRow], threads: int) -> list[Seen]:
 
         async def one(number: int, row: AnswerRow) -> Seen | None:
             listening = Listening(engine)
-            evidence = (as_evidence(row),)
-            drafted = await draft(listening, row.question, "en", evidence, policy, number)
+            evidence = replace(as_evidence(row), score=scores[row.question, row.evidence])
+            drafted = await draft(listening, row.question, "en", (evidence,), policy, number)
             if not listening.completions:
                 return None
             completion = listening.completions[0]
             said, text = read(completion)
             if said is None:
                 return None
-            share = grounding.support(text, [row.evidence], row.question).share if text else 0.0
-            signals = signals_of(said, completion.opening_logprobs, completion.token_logprobs, share, len(row.evidence))
+            text = drafted.text or text
+            share = grounding.support(text, [as_source(evidence)], row.question).share if text else 0.0
+            signals = signals_of(
+                said, completion.opening_logprobs, completion.token_logprobs, share, len(evidence.text), evidence.score
+            )
             wrong = bool(row.answer) and row.label == 2 and opposite(row.question, row.answer, text)
             answered = row.label == 2
             return Seen(row, signals, drafted.method is Method.MODEL, answered and not wrong, answered, wrong)
@@ -104,8 +132,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     rows, folds = read_answers(arguments.data), len(arguments.fold)
+    scores = unseen_scores(arguments.data.parent)
     parts = [
-        look(folder, [row for row in rows if in_fold(row.question, (number, folds))], arguments.threads)
+        look(folder, [row for row in rows if in_fold(row.question, (number, folds))], scores, arguments.threads)
         for number, folder in enumerate(arguments.fold, 1)
     ]
     confidence = []
@@ -113,19 +142,19 @@ def main() -> None:
         others = [seen for other in parts if other is not part for seen in other]
         confidence.append(_probabilities(part, *fit(others)))
     everyone = [seen for part in parts for seen in part]
-    scores = np.concatenate(confidence)
+    sure = np.concatenate(confidence)
     passed = np.array([seen.passed for seen in everyone])
     right = np.array([seen.right for seen in everyone], float)
-    auto = threshold(scores[passed], right[passed], PRECISION)
+    auto = threshold(sure[passed], right[passed], PRECISION)
     weights, bias = fit(everyone)
     calibration = Calibration(weights, bias, auto)
     (arguments.adapter / FILE).write_text(calibration.to_json(), encoding="utf-8")
-    found = figures(everyone, scores, auto)
+    found = figures(everyone, sure, auto)
     card_file = arguments.adapter / CARD
     card: dict[str, Any] = json.loads(card_file.read_text(encoding="utf-8"))
     card["confidence"] = found
     card_file.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({**found, "weights": asdict(weights), "bias": bias}, indent=2))  # noqa: T201
+    print(json.dumps({**found, "weights": asdict(weights), "bias": bias}, indent=2))
 
 
 def figures(seen: Sequence[Seen], scores: np.ndarray, auto: float) -> dict[str, Any]:

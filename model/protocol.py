@@ -43,7 +43,9 @@ class GenerationRequest:
     whose probability reaches it (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration"). `seed` makes
     sampling reproducible; None draws a fresh one. Generation ends before the first of the `stop` strings, which is not
     part of the text. `deadline_s` counts from `submit`, waiting included; None means no deadline. `openings` are words
-    that the text may begin with, and whose probabilities are wanted (a classification by the way).
+    that the text may begin with, and whose probabilities are wanted (a classification by the way). With `opening_bias`,
+    one number for each, the text begins with the one whose log-probability plus bias is highest, and with no other
+    word; a server takes no notice of it.
 
     Raises ValueError for a value outside of its range.
     """
@@ -57,6 +59,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     deadline_s: float | None = None
     openings: tuple[str, ...] = ()
+    opening_bias: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -65,6 +68,8 @@ class GenerationRequest:
             raise ValueError(f"temperature is {self.temperature}, expected 0 (greedy) or a finite positive number")
         if not 0.0 < self.top_p <= 1.0:
             raise ValueError(f"top_p is {self.top_p}, expected a number above 0 and up to 1")
+        if self.opening_bias and len(self.opening_bias) != len(self.openings):
+            raise ValueError(f"{len(self.opening_bias)} biases for {len(self.openings)} openings, expected as many")
         if "" in self.openings:
             raise ValueError("openings holds an empty string, which every text begins with")
         if "" in self.stop:

@@ -1,6 +1,8 @@
 """The agents: Faust apps that take platform events, call the model, and hand on what it wrote.
 
 `delivery.py` decides what becomes of an error, `window.py` in which order events may be acknowledged, `lane.py` runs
-one topic through both. `enrich.py` and `answer.py` are the agents, `listing_book.py` is where a question finds its
-listing, `worker.py` the process. What the text says is decided in `model/`; ClickHouse is read in `consumers/`.
+one topic through both. `enrich.py` and `answer.py` are the agents, `worker.py` the process. `book.py` keeps topics in
+memory: in `listing_book.py` a question finds its listing, in `approved_book.py` what people approved for it before.
+`policies.py` reads what merchants promise. What the text says is decided in `model/`; ClickHouse is read in
+`consumers/`.
 """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from model.evidence import ApprovedAnswer
 from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy, answer
 from schemas.codec import Codec
@@ -13,7 +14,9 @@ from schemas.dead_letters import Inbound
 from schemas.events import AnswerDrafted, ListingPublished, QuestionAsked, derived_id
 from schemas.topics import LISTINGS
 from streams import metrics
+from streams.approved_book import ApprovedBook
 from streams.listing_book import ListingBook
+from streams.policies import Policies
 from streams.stages import ANSWER
 
 
@@ -21,13 +24,17 @@ class Answer:
     """Drafts the answer to one question.
 
     Args:
+        approved: what people approved for a listing before; None leaves it out.
+        policies: what merchants promise.
         wait_s: how long a question that came before its listing waits for it, in seconds.
     """
 
     def __init__(
         self,
         engine: Engine,
-        book: ListingBook,
+        listings: ListingBook,
+        approved: ApprovedBook | None,
+        policies: Policies,
         codec: Codec,
         policy: AnswerPolicy,
         clock: Callable[[], datetime],
@@ -35,7 +42,9 @@ class Answer:
         wait_s: float,
     ) -> None:
         self._engine = engine
-        self._book = book
+        self._listings = listings
+        self._approved = approved
+        self._policies = policies
         self._codec = codec
         self._policy = policy
         self._clock = clock
@@ -45,6 +54,7 @@ class Answer:
         """The question's draft, with an id that is the same each time."""
         started = time.perf_counter()
         listing = await self._listing(question, message.partition)
+        approved = await self._approved_answers(question, message.partition)
         waited_s = time.perf_counter() - started
         metrics.QUESTION_WAIT_SECONDS.observe(waited_s)
         return await answer(
@@ -55,10 +65,17 @@ class Answer:
             event_id=derived_id(ANSWER, question.event_id),
             waited_ms=waited_s * 1000,
             policy=self._policy,
+            approved=approved,
+            policies=self._policies.of(question.merchant_id),
         )
 
+    async def _approved_answers(self, question: QuestionAsked, partition: int) -> Sequence[ApprovedAnswer]:
+        if self._approved is None:
+            return ()
+        return await self._approved.find(question.merchant_id, question.listing_id, partition)
+
     async def _listing(self, question: QuestionAsked, partition: int) -> ListingPublished | None:
-        found = await self._book.find(question.listing_id, partition, self._wait_s)
+        found = await self._listings.find(question.listing_id, partition, self._wait_s)
         if found is None:
             return None
         listing = self._codec.decode_event(LISTINGS, found)

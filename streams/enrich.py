@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from model.protocol import Engine
-from model.tasks.describe import DescribePolicy, describe
+from model.tasks.copy_policy import DescribePolicy
+from model.tasks.describe import describe
 from schemas.dead_letters import Inbound
 from schemas.events import ListingEnriched, ListingPublished, derived_id
 from streams.stages import ENRICH

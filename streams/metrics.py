@@ -21,6 +21,7 @@ QUESTION_WAIT_SECONDS = Histogram(
 )
 ROUTES = Counter("tradewind_routes_total", "Results by route and reason.", ["stage", "route", "reason"])
 LISTINGS_KNOWN = Gauge("tradewind_listings_known", "Listings in this worker's table.")
+APPROVED_ANSWERS_KNOWN = Gauge("tradewind_approved_answers_known", "Approved answers that drafts may rest on.")
 MODEL_LOAD_SECONDS = Gauge("tradewind_model_load_seconds", "Time to load and warm up the model.")
 MODEL_MEMORY_BYTES = Gauge("tradewind_model_memory_bytes", "Memory that the model took.")
 MODEL_TOKENS = Counter("tradewind_model_tokens_total", "Tokens read and written by the model.", ["stage", "kind"])

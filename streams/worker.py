@@ -17,17 +17,21 @@ import structlog
 
 from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy
-from model.tasks.describe import DescribePolicy
+from model.tasks.answer_draft import DraftPolicy
+from model.tasks.copy_policy import DescribePolicy
 from schemas.codec import Codec
 from schemas.topics import LISTINGS, QUESTIONS
 from streams import metrics
 from streams.answer import Answer
 from streams.app import ANSWER_APP, ENRICH_APP, make_app
+from streams.approved_book import ApprovedBook
+from streams.book import Book
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
 from streams.enrich import Enrich
 from streams.lane import Lane
 from streams.listing_book import ListingBook
 from streams.outlet import Outlet
+from streams.policies import Policies
 from streams.retrying import Retrier
 from streams.stages import ANSWER, ENRICH, STAGES
 from tradewind.settings import Settings
@@ -46,6 +50,7 @@ class Worker:
     Args:
         agents: names from `STAGES`.
         engine: what writes; the worker does not close it.
+        policies: what merchants promise, for answers.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Worker:
         engine: Engine,
         codec: Codec,
         *,
+        policies: Policies = Policies(),
         clock: Callable[[], datetime] = utc_now,
         random: Random | None = None,
     ) -> None:
@@ -65,9 +71,11 @@ class Worker:
         self._agents = tuple(agents)
         self._engine = engine
         self._codec = codec
+        self._policies = policies
         self._clock = clock
         self._random = random or Random()
         self._lanes: list[Lane[Any]] = []
+        self._books: list[Book[Any]] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set.
@@ -76,16 +84,17 @@ class Worker:
             DeadLetterLimitReached, NotRegistered, EngineClosed, ...: why an agent could not go on.
         """
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        book = ListingBook(self._settings.kafka_client())
-        apps = [self._app(agent, failed, book) for agent in self._agents]
+        apps = [self._enrich_app(failed) if agent == ENRICH else self._answer_app(failed) for agent in self._agents]
         try:
-            book.start()
+            for book in self._books:
+                book.start()
             for app in apps:
                 app.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last level only
                 await app.start()
             metrics.READY.set(1)
             log.info("worker started", agents=self._agents, kafka=self._settings.bootstrap_servers)
-            await _first_of(stop.wait(), _never_ends(failed), *(_crash_of(app) for app in apps))
+            unending = [failed, *(book.failed for book in self._books)]
+            await _first_of(stop.wait(), *map(_never_ends, unending), *(_crash_of(app) for app in apps))
         finally:
             metrics.READY.set(0)
             log.info("worker stopping", agents=self._agents)
@@ -95,7 +104,8 @@ class Worker:
                 app.conf.stream_wait_empty = False  # it has been waited for, and what is left may take for ever
                 await app.stop()
                 log.info("agent stopped", group=app.conf.id)
-            await book.close()
+            for book in self._books:
+                await book.close()
             failed.cancel()
 
     async def _drain(self) -> None:
@@ -109,12 +119,11 @@ class Worker:
         if late:
             log.warning("gave up on what was in hand; it comes again", after_s=self._settings.worker_stop_s)
 
-    def _app(self, agent: str, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
-        return self._enrich_app(failed) if agent == ENRICH else self._answer_app(failed, book)
-
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
-        work = Enrich(self._engine, DescribePolicy(deadline_s=self._settings.model_deadline_s), self._clock)
+        settings = self._settings
+        policy = DescribePolicy(model_languages=settings.written_languages, deadline_s=settings.model_deadline_s)
+        work = Enrich(self._engine, policy, self._clock)
         lane = self._lane(app, ENRICH, LISTINGS, work, in_key_order=True)
 
         @app.agent(app.topic(LISTINGS.name, value_serializer="raw"), name=ENRICH)
@@ -123,16 +132,35 @@ class Worker:
 
         return app
 
-    def _answer_app(self, failed: asyncio.Future[None], book: ListingBook) -> faust.App:
+    def _answer_app(self, failed: asyncio.Future[None]) -> faust.App:
         settings = self._settings
+        listings = ListingBook(settings.kafka_client())
+        approved: ApprovedBook | None = None
+        self._books.append(listings)
+        if settings.approved_answers:
+            approved = ApprovedBook(settings.kafka_client(), self._codec, per_listing=settings.approved_answers)
+            self._books.append(approved)
         app = make_app(ANSWER_APP, settings)
-        policy = AnswerPolicy(deadline_s=settings.model_deadline_s)
-        work = Answer(self._engine, book, self._codec, policy, self._clock, wait_s=settings.listing_wait_s)
+        policy = AnswerPolicy(
+            drafting=DraftPolicy(model_languages=settings.written_languages, deadline_s=settings.model_deadline_s)
+        )
+        work = Answer(
+            self._engine,
+            listings,
+            approved,
+            self._policies,
+            self._codec,
+            policy,
+            self._clock,
+            wait_s=settings.listing_wait_s,
+        )
         lane = self._lane(app, ANSWER, QUESTIONS, work, in_key_order=False)
 
         @app.on_partitions_assigned.connect  # type: ignore[arg-type]
         async def follow(_: Any, assigned: Any, **__: Any) -> None:
-            book.assign([place.partition for place in assigned if place.topic == QUESTIONS.name])
+            partitions = [place.partition for place in assigned if place.topic == QUESTIONS.name]
+            for book in self._books:
+                book.assign(partitions)
 
         @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name=ANSWER)
         async def answer(stream: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from schemas.codec import Codec
 from schemas.publisher import Publisher
@@ -14,6 +14,7 @@ from tradewind.settings import Settings
 if TYPE_CHECKING:
     from model.protocol import Engine
     from model.remote_server import RemoteSettings
+    from streams.policies import Policies
     from tradewind.stack.local import Endpoints, StackConfig
 
 
@@ -37,6 +38,17 @@ def make_publisher(settings: Settings, on_delivered: Callable[[str], None] | Non
     return Publisher(settings.kafka_client(), make_codec(settings), on_delivered=on_delivered)
 
 
+def make_policies(settings: Settings) -> Policies:
+    """What merchants promise, from the file that the settings name.
+
+    Raises:
+        PoliciesError: the file can't be used; the message says where and how to mend it.
+    """
+    from streams.policies import load_policies
+
+    return load_policies(settings.policies)
+
+
 def checkpoint_path(settings: Settings) -> Path:
     """The checkpoint that the settings mean.
 
@@ -46,6 +58,13 @@ def checkpoint_path(settings: Settings) -> Path:
     from model.fetch import locate
 
     return locate(settings.model, settings.model_cache_dir)
+
+
+def adapter_of(settings: Settings) -> Path | Literal["shipped"] | None:
+    """What is merged into the checkpoint."""
+    if settings.model_adapter == "shipped":
+        return "shipped"
+    return None if settings.model_adapter == "none" else Path(settings.model_adapter)
 
 
 def remote_settings(settings: Settings) -> RemoteSettings | None:
@@ -87,6 +106,7 @@ def make_engine(settings: Settings) -> Engine:
         checkpoint_path(settings),
         EngineSettings(
             number_format=settings.model_format,
+            adapter=adapter_of(settings),
             device=settings.model_device,
             threads=settings.model_threads or None,
             slots=settings.model_slots,

@@ -20,6 +20,7 @@ from model.fetch import locate
 from model.provenance import DEFAULT, CheckpointError
 from schemas.registry import ConfluentRegistry, RegistryError, RegistryUnavailable
 from schemas.topics import CATALOGUE
+from streams.policies import PoliciesError, load_policies
 from streams.reach import KafkaUnreachable, topics_in_kafka
 from streams.topics import plan
 from tradewind.cli.text import without_password
@@ -243,6 +244,18 @@ def _served_model(settings: Settings) -> Finding:
     return Finding("model", "ok", f"{settings.model_url} has {info.model}{context}")
 
 
+def check_policies(settings: Settings) -> list[Finding]:
+    """Whether the file with what merchants promise can be used."""
+    if settings.policies is None:
+        return [Finding("policies", "ok", "none: TRADEWIND_POLICIES names no file")]
+    try:
+        policies = load_policies(settings.policies)
+    except PoliciesError as error:
+        detail, _, mend = str(error).rpartition("; ")
+        return [Finding("policies", "failed", detail, mend)]
+    return [Finding("policies", "ok", f"{settings.policies}: {policies.summary}")]
+
+
 def check_disk(settings: Settings) -> list[Finding]:
     """Free space where the data folder is, or will be."""
     folder = settings.data_dir.absolute()
@@ -262,5 +275,6 @@ CHECKS: dict[str, Check] = {
     "schemas": check_schemas,
     "clickhouse": check_clickhouse,
     "model": check_model,
+    "policies": check_policies,
     "disk": check_disk,
 }

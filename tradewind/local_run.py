@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from tradewind.assembly import settings_for, stack_config
+from tradewind.assembly import make_policies, settings_for, stack_config
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack
 
@@ -29,12 +29,13 @@ class LocalRun:
             tell: told of each step, for a person.
 
         Raises:
-            StackError, TopicsError, CheckpointError, ClickHouseError, ...: what could not be started.
+            PoliciesError, StackError, TopicsError, CheckpointError, ClickHouseError, ...: what could not be started.
         """
         from consumers.clickhouse.migrate import migrate
         from streams import topics
         from tradewind.processes import sink_child, worker_child
 
+        make_policies(self._given)  # a file that can't be used is told before anything runs
         tell("starting the broker, ClickHouse and the schema registry")
         self.stack.start()
         settings = self.settings

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
-from tradewind.assembly import make_codec, make_engine, make_registry
+from tradewind.assembly import make_codec, make_engine, make_policies, make_registry
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
 from tradewind.stack.supervisor import ProcessSpec, RestartPolicy
@@ -29,18 +29,19 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> None:
     """Load the model and run the agents until SIGTERM or Ctrl-C.
 
     Raises:
-        CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
+        PoliciesError, CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
     """
     from streams import metrics, topics
     from streams.worker import Worker
 
+    policies = make_policies(settings)
     topics.check(settings)
     serve_metrics(settings)
     engine = make_engine(settings)
     metrics.MODEL_LOAD_SECONDS.set(engine.info.load_seconds)
     metrics.MODEL_MEMORY_BYTES.set(engine.info.memory_mb * 2**20)
     try:
-        worker = Worker(settings, agents, engine, make_codec(settings))
+        worker = Worker(settings, agents, engine, make_codec(settings), policies=policies)
         asyncio.run(_until_signal(worker.run))
     finally:
         engine.close()

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     )
     worker_stop_s: float = Field(10.0, ge=0, description="A worker that stops finishes what it can in so many seconds.")
     listing_wait_s: float = Field(5.0, ge=0, description="How long a question waits for its listing, in seconds.")
+    approved_answers: int = Field(
+        50, ge=0, le=1000, description="Newest approved answers of a listing that drafts may rest on; 0 uses none."
+    )
+    policies: Path | None = Field(
+        None, description='JSON file of what merchants promise: {"merchant": {"returns": "text"}}; "*" is all of them.'
+    )
     retry_attempts: int = Field(8, ge=1, description="Tries of an event that meets passing errors.")
     retry_first_s: float = Field(0.2, gt=0, description="First pause between tries, doubled each time, in seconds.")
     retry_longest_s: float = Field(30.0, gt=0, description="Longest pause between tries, in seconds.")
@@ -93,6 +99,16 @@ class Settings(BaseSettings):
     # Model
     model: str | None = Field(
         None, description="GGUF file or safetensors folder, else SmolLM2-135M-Instruct; with a URL, the name there."
+    )
+    model_adapter: str = Field(
+        "shipped",
+        min_length=1,
+        description="Adapter file merged into the checkpoint; shipped: the one that comes with it, if any; none: none.",
+    )
+    model_languages: str = Field(
+        "",
+        pattern=r"^[a-z]{0,3}(,[a-z]{2,3})*$",
+        description="Languages that the model writes, such as en,zh; empty: en for the default checkpoint, else en,zh.",
     )
     model_url: str | None = Field(
         None,
@@ -117,7 +133,14 @@ class Settings(BaseSettings):
     sink_batch_s: float = Field(1.0, gt=0, description="A row waits at most so long for its insert, in seconds.")
     sink_group: str = Field("tradewind-sink", min_length=1, description="Consumer group of the sink.")
 
-    @field_validator("model", "model_url", "model_api_key", mode="before")
+    @property
+    def written_languages(self) -> tuple[str, ...]:
+        """The languages that the model writes; texts in others come from templates."""
+        if self.model_languages:
+            return tuple(self.model_languages.split(","))
+        return ("en",) if self.model is None and self.model_url is None else ("en", "zh")
+
+    @field_validator("model", "model_url", "model_api_key", "policies", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         """Compose passes a variable that nobody has set as an empty one."""

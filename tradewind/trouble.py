@@ -26,12 +26,15 @@ def explain(error: Exception) -> Trouble | None:
     from schemas.publisher import DeliveryFailed
     from schemas.registry import RegistryError, RegistryUnavailable
     from streams.delivery import DeadLetterLimitReached
+    from streams.policies import PoliciesError
     from streams.reach import KafkaUnreachable
     from streams.topics import TopicsError
     from tradewind.stack.local import StackError
 
     if isinstance(error, (KafkaUnreachable, RegistryUnavailable, EngineUnavailable, EngineRefused)):
         return Trouble(str(error), Exit.UNREACHABLE)
+    if isinstance(error, PoliciesError):
+        return Trouble(str(error), Exit.USAGE)
     if isinstance(error, CheckpointError):
         return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)
     if isinstance(error, OperationalError):

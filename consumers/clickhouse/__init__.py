@@ -12,6 +12,7 @@
 - `store.py`: one batch from messages to rows and dead letters.
 - `loop.py`: the consumer around all that. `sink.py`: everything wired from the settings; the entry.
 - `errors.py`: why it stops.
+- `reviewed.py`: what people decided about drafts, joined with the drafts; what training reads.
 - `metrics.py`: what it tells Prometheus.
 - `client.py`: the connection.
 

@@ -45,6 +45,9 @@ def _read() -> dict[str, Concept]:
 
 CONCEPTS = _read()
 
+#: What a merchant's policies are about, and no fact of a product.
+OF_ORDERS = frozenset(["returns", "shipping", "payment"])
+
 # Last words that say what a longer name is about: 'frame material', 'item package weight', but not 'lid included'.
 _HEADS = frozenset(
     [

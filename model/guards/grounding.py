@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from model.guards import bindings, lexicon, quantities
+from model.guards import bindings, denials, lexicon, polarity, quantities
+from model.guards.denials import Found
 from model.guards.facts import (
-    NEGATOR,
+    NEEDED,
     ROLE,
     TOKEN,
     Facts,
+    clause_at,
     clause_spans,
     facts_of,
     is_negated,
     plain_sentence,
+    role_fits,
     role_of,
 )
 from model.guards.quantities import Quantity
@@ -48,17 +51,12 @@ class Support:
 
 
 _MADE_OF = re.compile(r"\bmade (?:out )?(?:of|from) ([^.,;!?]{2,40})")
-_FREE = re.compile(r"\b([a-z]+)[- ]free\b")
-# In Chinese the same words also begin plain statements (有机棉, 可以机洗); alone before a pause they answer.
-_PAUSE = r"(?=\s*(?:[，。,.!！；;~]|$))"
-_YES = re.compile(
-    r"\s*(?:(?:yes|yeah|yep|yup|sure|certainly|absolutely|of course|correct|definitely)(?![a-z])"
-    rf"|(?:是的?|可以的?|能的?|有的?|对的?|会的?){_PAUSE})"
+_BRANDED = re.compile(
+    r"\b(?:brand(?: name)?(?: of (?:this|the) \w+)? (?:is|are)"
+    r"|(?:made|manufactured|produced|designed|published|sold) by)"
+    r" (?:the |a )?(?!not\b)([a-z][\w&'’.\-]*(?: [a-z][\w&'’.\-]*)?)"
 )
-_NO = re.compile(
-    r"\s*(?:(?:no|nope|unfortunately|sorry)(?![a-z])"
-    rf"|(?:不是的?|不可以|不能|不会|没有|不|不行|抱歉){_PAUSE})"
-)
+_FREE = re.compile(r"\b(?!(?:is|are|was|be|if|for|or|the|a|and)\b)([a-z]+)[- ]free\b(?! from| of| standing)")
 _NAME = re.compile(r"(?<![\w'’])(?:[A-Z][\w'’]*(?:[&\-][A-Z]\w*)*|[a-z]+[A-Z]\w*)")
 _LATIN_IN_CHINESE = re.compile(r"[A-Za-z][A-Za-z'&\-]+")
 _SHOUTED = re.compile(r"[A-Z]{2,}|[a-z][A-Z]")
@@ -76,12 +74,14 @@ def check(text: str, sources: Sequence[str], language: str = "en", question: str
         return ()
     facts = facts_of(tuple(sources))
     folded = fold(text)
+    told = polarity.of_evidence(question, sources, language) if question else None
+    agreeing = polarity.of_evidence(question, sources, language, strict=False) if question and not told else told
     found = [
-        *_numbers(folded, facts),
+        *_numbers(folded, facts, question),
         *_terms(folded, facts),
         *(("swapped_material", *place) for place in bindings.swapped(folded, facts.bound)),
-        *_negations(folded, facts),
-        *_yes_no(folded, facts, question),
+        *denials.negations(folded, facts, told or agreeing),
+        *denials.yes_no(folded, facts, question, (told, agreeing), language),
         *_names(text, folded, facts, language),
     ]
     # what a source says in the same words is supported, however odd its grammar
@@ -127,23 +127,23 @@ def _neutral_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in lexicon.neutral_words())
 
 
-_Found = tuple[str, int, int]
-
-
-def _numbers(text: str, facts: Facts) -> list[_Found]:
-    found: list[_Found] = []
+def _numbers(text: str, facts: Facts, question: str) -> list[Found]:
+    found: list[Found] = []
+    asked = quantities.find(question)
+    roles = {match.lastgroup or "" for match in ROLE.finditer(fold(question))}
+    wanted = roles.pop() if len(roles) == 1 else ""
+    counted = facts.stems | _neutral_stems() | frozenset(terms(question))
+    alone = sum(q.dimension == "length" for q, _ in facts.quantities) == 1
     for amount in quantities.find(text):
         equal = [(q, role) for q, role in facts.quantities if quantities.same(amount, q)]
         role = role_of(text, amount)
+        if not equal and (_of_code(text, amount, facts) or _within(amount, asked, facts)):
+            continue
         if not equal:
             found.append(("unsupported_number", amount.start, amount.end))
-        elif role and not any(_fits(amount, role, other) for _, other in equal):
+        elif role and not any(role_fits(amount, role, other, alone, wanted) for _, other in equal):
             found.append(("swapped_measure", amount.start, amount.end))
-        elif (
-            amount.noun
-            and amount.noun not in _GENERIC_NOUNS
-            and stem(amount.noun) not in facts.stems | _neutral_stems()
-        ):
+        elif amount.noun and amount.noun not in _GENERIC_NOUNS and stem(amount.noun) not in counted:
             found.append(("unsupported_count", amount.start, amount.end))
     for code, start, end in quantities.codes(text):
         if code not in facts.codes and text[start:end] not in facts.text:
@@ -151,56 +151,104 @@ def _numbers(text: str, facts: Facts) -> list[_Found]:
     return found
 
 
-def _fits(amount: Quantity, role: str, stated: str) -> bool:
-    """Whether a measure that the text calls `role` may be what the source calls `stated`.
+def _within(amount: Quantity, asked: Sequence[Quantity], facts: Facts) -> bool:
+    """Whether an age that was asked about lies between those that the sources state."""
+    if amount.dimension != "months" or not any(quantities.same(amount, q) for q in asked):
+        return False
+    ages = [q.value for q, _ in facts.quantities if q.dimension == "months"]
+    return len(ages) > 1 and min(ages) <= amount.value <= max(ages)
 
-    75 cm of '180 x 90 x 75 cm' may be any side, so a side must be named by the source; a mass is a weight by itself.
-    """
-    return stated == role or (not stated and amount.dimension != "length")
+
+_PREFIX = re.compile(r"([a-z]+)[ \-]?$")
 
 
-def _terms(text: str, facts: Facts) -> list[_Found]:
-    found: list[_Found] = []
+def _of_code(text: str, amount: Quantity, facts: Facts) -> bool:
+    """The 98 of 'windows 98', where a source writes 'windows98'; the 5 of '5 pockets' for 'basic-5-pocket'."""
+    if amount.dimension != "count":
+        return False
+    number = re.escape(f"{amount.number:g}")
+    prefix = _PREFIX.search(text, 0, amount.start)
+    glued = prefix is not None and f"{prefix[1]}{amount.number:g}" in facts.codes
+    return glued or any(re.search(rf"(?<![\d.]){number}\.?0?(?![\d.])", code) for code in facts.hyphenated)
+
+
+def _terms(text: str, facts: Facts) -> list[Found]:
+    found: list[Found] = []
     for term in lexicon.find(text):
         names = {term.name} | (lexicon.IMPLIED_BY.get(term.name, frozenset()) & facts.terms.keys())
         polarities = frozenset[bool]().union(*(facts.terms.get(name, frozenset()) for name in names))
         if not polarities:
-            found.append((f"unsupported_{term.kind}", term.start, term.end))
-        elif (not is_negated(text, term.start)) not in polarities:
+            if term.kind == "size" and _OF_OTHERS.match(text, term.end):
+                continue
+            if not _follows(text, term, facts):
+                found.append((f"unsupported_{term.kind}", term.start, term.end))
+        elif (not is_negated(text, term.start)) not in polarities and not (
+            term.name in facts.excluded and NEEDED.search(clause_at(text, term.start))
+        ):
             found.append(("contradiction", term.start, term.end))
     for match in _MADE_OF.finditer(text):
         what = match.group(1)
-        if not any(term.kind == "material" for term in lexicon.find(what)) and not set(terms(what)) & facts.materials:
+        said = terms(what)
+        if (
+            not any(term.kind == "material" for term in lexicon.find(what))
+            and not set(said) & facts.materials
+            and not (said and set(said[:2]) <= facts.stems)
+        ):
             found.append(("unsupported_material", *match.span(1)))
+    for match in _BRANDED.finditer(text):
+        first, *more = TOKEN.findall(match[1]) or [""]
+        if first not in facts.tokens or (set(more) - facts.tokens and set(terms(more[0])) - _neutral_stems()):
+            found.append(("unsupported_brand", *match.span(1)))
     for match in _FREE.finditer(text):
         word = re.escape(match.group(1))
-        if not re.search(rf"\b{word}[- ]free\b|\b(?:no|without|free of|free from) {word}\b", facts.text):
+        if not re.search(
+            rf"\b{word}(?:(?:,| and| or)? [a-z]+)*?[- ]free\b|\b(?:no|without|free of|free from) {word}\b", facts.text
+        ):
             found.append(("unsupported_claim", *match.span()))
     return found
 
 
-def _negations(text: str, facts: Facts) -> list[_Found]:
-    """Negations that no source makes, and what a source denies said as if it were so."""
-    found: list[_Found] = []
-    denials = [clause.words for clause in facts.clauses if clause.negated]
-    affirmed = frozenset[str]().union(*(clause.words for clause in facts.clauses if not clause.negated))
-    leading = _NO.match(text)  # judged against the question, in _yes_no
-    for start, end in clause_spans(text):
-        negator = NEGATOR.search(text, max(start, leading.end() if leading else 0), end)
-        words = frozenset(terms(text[start:end]))
-        if negator:
-            scope = frozenset(terms(text[negator.end() : end])) or words
-            if scope <= _VAGUE:  # 'which is not included': what is not?
-                sentence = next((s for s, e in sentences(text) if s <= negator.start() < e), start)
-                scope |= frozenset(terms(text[sentence : negator.start()]))
-            if not any(scope and len(scope & denied) >= _NEEDED * len(scope) for denied in denials):
-                found.append(("unsupported_negation", *negator.span()))
-        elif any(
-            denied and len(denied & words) >= _NEEDED * len(denied) and not words & denied <= affirmed
-            for denied in denials
-        ):
-            found.append(("contradiction", start, end))
-    return found
+_WORKS_WITH = re.compile(r"\b(?:works? (?:\w+ )?with|fits?|for use with|use (?:it )?with|designed for)\b|适用|支持")
+
+
+def _follows(text: str, term: lexicon.Term, facts: Facts) -> bool:
+    """What a source says without the word itself."""
+    if term.kind == "part":  # 'it seats eight' of a seating capacity
+        return bool(set(terms(text[term.start : term.end])) & facts.stems)
+    if term.name == "compatible":
+        return bool(_WORKS_WITH.search(facts.text))
+    if term.kind == "size" and term.name in _SAME_SIZE:
+        return bool(_SAME_SIZE[term.name].search(facts.text))
+    if term.name == "included":
+        return _is_part(text, term, facts)
+    return False
+
+
+_SAME_SIZE = {
+    "large": re.compile(r"\b(?:big|huge|oversized?|giant|jumbo|spacious)\b"),
+    "small": re.compile(r"\b(?:little|tiny|mini|compact|petite)\b"),
+    "mini": re.compile(r"\b(?:small|little|tiny)\b"),
+}
+# 'for small spaces', 'a large variety': the size of something else
+_OF_OTHERS = re.compile(
+    r"[ -](?:\w+ )?(?:spaces?|famil(?:y|ies)|groups?|homes?|apartments?|rooms?|kitchens?|children|kids|child|hands"
+    r"|gatherings?|variety|selection|parts?|amounts?|numbers?|range|collection|businesses|heat|items|scale|enough)\b"
+)
+
+
+def _is_part(text: str, term: lexicon.Term, facts: Facts) -> bool:
+    """Whether what a text calls included is something that a source names, and not as something to be had elsewhere."""
+    start, end = next((s, e) for s, e in [*clause_spans(text), (0, len(text))] if s <= term.start < e)
+    said = terms(text[start : term.start] if text[term.start : term.end] == "included" else text[term.end : end])
+    what = [word for word in said if not word[0].isdigit() and word not in _NUMBER_STEMS]
+    named = [word for word in what if word in facts.stems]
+    here = any(c.words & set(what) for c in facts.clauses if not c.negated and not c.elsewhere)
+    return here and 2 * len(named) >= len(what)
+
+
+_NUMBER_STEMS = frozenset(
+    stem(w) for w in ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several")
+)
 
 
 #: Shortest stretch, in characters, that counts as a quotation of a source.
@@ -209,48 +257,9 @@ _QUOTE = 6
 # What any answer may say around a fact: 'it measures', 'it is made of', 'it comes with'.
 _VERB_STEMS = frozenset(stem(word) for word in ("measures", "weighs", "made", "holds", "comes", "has", "size", "sized"))
 
-#: Share of a clause's content words that must meet those of another for the two to be about the same thing.
-_NEEDED = 0.6
 
-# Denied words that say nothing without what stands before them.
-_VAGUE = frozenset(stem(word) for word in ("included", "needed", "required", "supplied", "provided", "available"))
-
-
-def _yes_no(text: str, facts: Facts, question: str) -> list[_Found]:
-    match = _NO.match(text) or _YES.match(text)
-    if not match:
-        return []
-    answer = bool(_YES.match(text)) and not _NO.match(text)
-    return [] if _truth(fold(question), facts) is answer else [("unsupported_yes_no", *match.span())]
-
-
-def _truth(question: str, facts: Facts) -> bool | None:
-    """What the sources say to a yes/no question; None when they do not settle it, or it is itself a negation."""
-    if not question or NEGATOR.search(question):
-        return None
-    known = [facts.terms.get(term.name, frozenset()) for term in lexicon.find(question)]
-    if any(polarities == {False} for polarities in known):
-        return False
-    asked = quantities.find(question)
-    measured = all(
-        any(quantities.same(q, s) and _fits(q, role_of(question, q), role) for s, role in facts.quantities)
-        for q in asked
-    )
-    if known:
-        return True if measured and all(polarities == {True} for polarities in known) else None
-    for q in reversed(asked):
-        question = question[: q.start] + question[q.end :]
-    words = frozenset(terms(ROLE.sub(" ", question) if asked else question))
-    about = [clause for clause in facts.clauses if words and len(words & clause.words) >= _NEEDED * len(words)]
-    if about and all(clause.negated for clause in about):
-        return False
-    # a yes needs every word of the question: 'one size only' is no yes to 'one of each size'
-    said = any(words <= clause.words and not clause.negated for clause in about) or bool(asked and not words)
-    return True if said and measured and not any(clause.negated for clause in about) else None
-
-
-def _names(text: str, folded: str, facts: Facts, language: str) -> list[_Found]:
-    found: list[_Found] = []
+def _names(text: str, folded: str, facts: Facts, language: str) -> list[Found]:
+    found: list[Found] = []
     if primary(language) == "zh":
         units = {(q.start, q.end) for q in quantities.find(folded)}
         for match in _LATIN_IN_CHINESE.finditer(text):
@@ -264,12 +273,26 @@ def _names(text: str, folded: str, facts: Facts, language: str) -> list[_Found]:
             initial = start in beginnings or text[:start].rstrip(" \"“'(*•-").endswith((":", "\n"))
             if word in ("i", "a") or (initial and not _SHOUTED.search(text[start:end])):
                 continue
-            if not set(TOKEN.findall(word)) <= facts.tokens:
+            parts = TOKEN.findall(word)
+            if not all(part in facts.tokens or _other_form(part, facts) for part in parts):
                 found.append(("unsupported_name", start, end))
     return found + _merged_brands(folded, facts)
 
 
-def _merged_brands(text: str, facts: Facts) -> list[_Found]:
+def _other_form(word: str, facts: Facts) -> bool:
+    """'PCs' for 'pc', 'TMobile' for 't mobile', the 'MHD' of '4500mhd'."""
+    if len(word) > 2 and (word.removesuffix("s") in facts.tokens or f"{word}s" in facts.tokens):
+        return True
+    if len(word) < _GLUED_LENGTH:
+        return False
+    return bool(re.search(rf"(?<![a-z]){'[ -]?'.join(map(re.escape, word))}(?![a-z])", facts.text))
+
+
+#: Shorter words are not looked for across spaces.
+_GLUED_LENGTH = 3
+
+
+def _merged_brands(text: str, facts: Facts) -> list[Found]:
     """Two brands side by side that no source puts side by side."""
     listed = [m.span() for brand in facts.brands if brand for m in re.finditer(rf"\b{re.escape(brand)}\b", text)]
     places = sorted({*listed, *((t.start, t.end) for t in lexicon.find(text) if t.kind == "brand")})

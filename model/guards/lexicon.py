@@ -83,27 +83,68 @@ def _facts() -> dict[str, tuple[tuple[str, str], ...]]:
 
 
 @lru_cache(maxsize=1)
-def _pattern() -> re.Pattern[str]:
-    table = _facts()
-    latin = sorted((a for a in table if a.isascii()), key=len, reverse=True)
-    chinese = sorted((a for a in table if not a.isascii()), key=len, reverse=True)
-    return re.compile(
-        rf"(?<![a-z0-9])({_FAKE})?(" + "|".join(map(re.escape, latin)) + rf")s?(?![a-z0-9])({_IMITATION})?"
-        r"|(" + "|".join(map(re.escape, chinese)) + r")(色|纹|风格)?"
-    )
+def _by_start() -> dict[str, tuple[str, ...]]:
+    """Spellings by their first word, or first Chinese character, the longest first."""
+    table: dict[str, list[str]] = {}
+    for spelling in sorted(_facts(), key=len, reverse=True):
+        table.setdefault(_first(spelling), []).append(spelling)
+    return {first: tuple(spellings) for first, spellings in table.items()}
 
 
-def find(text: str) -> list[Term]:
+def _first(spelling: str) -> str:
+    match = _WORD.match(spelling)
+    return match.group() if match else spelling[0]
+
+
+# a Latin word, or a single character of anything else that the lexicon's spellings begin with
+_WORD = re.compile(r"[a-z0-9]+|[^\x00-\x7f]")
+_BEFORE = re.compile(rf"(?<![a-z0-9]){_FAKE}$")
+_BEHIND = re.compile(_IMITATION)
+_BEHIND_CHINESE = re.compile("色|纹|风格")
+_FAKE_LENGTH = len("artificial ")
+
+
+@lru_cache(maxsize=512)
+def find(text: str) -> tuple[Term, ...]:
     """Every word of the lexicon in the text, the longest match first where several fit, in order of place."""
-    table = _facts()
+    table, starts = _facts(), _by_start()
+    folded = fold(text)
     found: list[Term] = []
-    for match in _pattern().finditer(fold(text)):
-        alias = match.group(2) or match.group(4)
-        imitation = match.group(1) or match.group(3) or match.group(5)
-        for kind, name in table[alias]:
-            faked = f"imitation {name}" if imitation and kind == "material" else name
-            found.append(Term(kind, faked, match.start(), match.end()))
-    return found
+    free = 0
+    for word in _WORD.finditer(folded):
+        start = word.start()
+        if start < free:
+            continue
+        # a plural counts as its singular
+        first = word.group()
+        candidates = starts.get(first, ())
+        if first.endswith("s"):
+            candidates += starts.get(first[:-1], ())
+        for spelling in candidates:
+            end = _end(folded, start, spelling)
+            if end < 0:
+                continue
+            before = _BEFORE.search(folded, max(0, start - _FAKE_LENGTH), start) if spelling.isascii() else None
+            behind = (_BEHIND if spelling.isascii() else _BEHIND_CHINESE).match(folded, end)
+            begin, free = before.start() if before else start, behind.end() if behind else end
+            for kind, name in table[spelling]:
+                faked = f"imitation {name}" if (before or behind) and kind == "material" else name
+                found.append(Term(kind, faked, begin, free))
+            break
+    return tuple(found)
+
+
+def _end(text: str, start: int, spelling: str) -> int:
+    """Where the spelling, or its plural, ends that begins at `start`; -1 if another word stands there."""
+    if not text.startswith(spelling, start):
+        return -1
+    end = start + len(spelling)
+    if not spelling.isascii():
+        return end
+    if text.startswith("s", end):
+        end += 1
+    follows = text[end : end + 1]
+    return -1 if follows.isascii() and follows.isalnum() else end
 
 
 def supports(name: str, available: AbstractSet[str]) -> bool:

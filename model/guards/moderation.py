@@ -1,7 +1,8 @@
-"""What must not be published, and what a person must handle: by word lists, in English and Chinese.
+"""What must not be published, and what a person must handle, in English and Chinese.
 
-The lists stand in `data/moderation.txt`. Light disguises are seen through (full-width letters, '$h1t', 'f**k'); a
-learned classifier would see more. `classify` says what is there, the caller's policy says what follows from it.
+By word lists (`data/moderation.txt`), and for abuse and hate by a learned model as well (`abuse`): the lists catch what
+is always foul, the model what is foul together. Light disguises are seen through (full-width letters, '$h1t', 'f**k').
+`classify` says what is there, the caller's policy says what follows from it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from model.guards import pii
+from model.guards import abuse, pii
 from model.language import fold
 
 #: May appear in nothing that comes in or goes out.
@@ -22,11 +23,12 @@ HAND_OVER = frozenset(("legal", "medical", "safety", "anger"))
 #: Banned in listing copy; 'injection' is text that speaks to the model. Superlatives are left to the merchant's policy.
 COPY_BANS = frozenset(("medical_claim", "contact", "refusal", "injection"))
 SUPERLATIVE = "superlative"
+#: What the learned models speak of, beside the lists.
+LEARNED = frozenset(("abuse", "hate"))
 CATEGORIES = HARMFUL | HAND_OVER | COPY_BANS | {SUPERLATIVE}
 
 _CONTACT_KINDS = frozenset(("phone", "email", "url", "handle"))
-_UNLEET = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
-_WORD_WITH_LEET = re.compile(r"(?<![\w$@!])(?=[\w$@!]*[a-z])(?=[\w$@!]*[0-9$@!])[\w$@!]*[\w$@](?![\w$@])")
+_SCRIPT = {"en": re.compile(r"[A-Za-z]{2}"), "zh": re.compile(r"[\u3400-\u9fff]")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,43 @@ def classify(text: str, categories: Collection[str] = CATEGORIES) -> tuple[Findi
     Raises:
         ValueError: a category is unknown.
     """
+    found = by_list(text, categories)
+    if "contact" in categories:
+        found |= {Finding("contact", s.start, s.end) for s in pii.find_forms(text) if s.kind in _CONTACT_KINDS}
+    if not LEARNED.isdisjoint(categories):
+        found |= {finding for finding in by_model(text) if finding.category in categories}
+    return tuple(sorted(found, key=lambda finding: (finding.start, finding.end, finding.category)))
+
+
+def by_list(text: str, categories: Collection[str]) -> set[Finding]:
+    """What the word lists find.
+
+    Raises:
+        ValueError: a category is unknown.
+    """
     if unknown := set(categories) - CATEGORIES:
         raise ValueError(f"unknown categories {sorted(unknown)}; expected some of {sorted(CATEGORIES)}")
     folded = fold(text)
-    plain = _WORD_WITH_LEET.sub(lambda match: match.group().translate(_UNLEET), folded)
     patterns = _patterns()
-    found = {
+    return {
         Finding(category, *match.span())
         for category in categories
         if category in patterns
-        for version in {folded, plain}
+        for version in {folded, abuse.unleet(folded)}
         for match in patterns[category].finditer(version)
     }
-    if "contact" in categories:
-        found |= {Finding("contact", s.start, s.end) for s in pii.find(text) if s.kind in _CONTACT_KINDS}
-    return tuple(sorted(found, key=lambda finding: (finding.start, finding.end, finding.category)))
+
+
+def by_model(text: str) -> set[Finding]:
+    """What the learned models find, each at the words that speak most for it; each script is read by its own model."""
+    found: set[Finding] = set()
+    for language, script in _SCRIPT.items():
+        if script.search(text):
+            odds = abuse.probabilities(text, language)
+            if odds["abuse"] >= abuse.THRESHOLD:
+                category = "hate" if odds.get("hate", 0.0) >= abuse.HATE_THRESHOLD else "abuse"
+                found.add(Finding(category, *abuse.guiltiest(text, language)))
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -75,18 +99,20 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 def _compile(lines: list[str]) -> re.Pattern[str]:
     latin = [_expression(line) for line in lines if line.isascii()]
-    chinese: list[str] = []
-    for line in lines:
-        if not line.isascii():
-            entry, _, exceptions = line.partition("-")
-            chinese.append(re.escape(entry) + (f"(?!{exceptions})" if exceptions else ""))
-    parts = [rf"(?<![a-z0-9])(?:{'|'.join(latin)})(?![a-z0-9])"] if latin else []
-    return re.compile("|".join([*parts, *chinese]))
+    chinese = [_expression(line) for line in lines if not line.isascii()]
+    return re.compile("|".join([rf"(?<![a-z0-9])(?:{'|'.join(latin)})"] * bool(latin) + chinese))
 
 
-def _expression(entry: str) -> str:
+def _expression(line: str) -> str:
+    """The regular expression of an entry, 'not after|... < words > not before|...'."""
+    line, _, before = line.partition(" > ")
+    after, _, words = line.rpartition(" < ")
+    # English is compared by whole words, and the neighbour is one too.
+    gap, end = (r"\s", "(?![a-z0-9])") if line.isascii() else ("", "")
     escaped = (
-        re.escape(entry).replace("'", "['’]").replace(r"\ \.\.\.\ ", r"(?: +[\w']+){0,5} +").replace(r"\ ", r"\s+")
+        re.escape(words).replace("'", "['’]").replace(r"\ \.\.\.\ ", r"(?: +[\w']+){0,5} +").replace(r"\ ", r"\s+")
     )
-    # '**' stands for itself too: people write the asterisks
-    return escaped.replace(r"\*\*", r"[*\w]{2}").replace(r"\*", r"[*\w]{0,12}")
+    escaped = re.sub(r"\\\*$", r"\\w{0,12}", escaped).replace(r"\*", r"[*#%@$!_.\-]")
+    guards = "".join(rf"(?<!{re.escape(word)}{'' if word.endswith('-') else gap})" for word in after.split("|") if word)
+    follow = "|".join(re.escape(word) for word in before.split("|") if word)
+    return guards + escaped + end + (rf"(?!{gap and gap + '*'}(?:{follow}){end})" if follow else "")

@@ -22,7 +22,8 @@ CONVERSION_TOLERANCE = 0.01
 class Quantity:
     """A number in a text. `value` is in the base unit of `dimension`; a bare number has the dimension 'count'.
 
-    `system` is 'metric', 'us' or '' (units that have only one system). `noun` is the word that a bare number counts.
+    `system` is 'metric', 'us' or '' (units that have only one system). `noun` is the word that a bare number counts,
+    `number` what was written, before any conversion.
     """
 
     value: float
@@ -31,11 +32,12 @@ class Quantity:
     start: int
     end: int
     noun: str = ""
+    number: float = 0.0
 
 
 # dimension, system, {spellings: factor to the base unit}; Chinese spellings need no word boundary.
 _UNITS: tuple[tuple[str, str, dict[str, float]], ...] = (
-    ("length", "metric", {"mm millimeter millimeters millimetre millimetres 毫米": 1,
+    ("length", "metric", {"mm millimeter millimeters millimetre millimetres milimeter milimeters 毫米": 1,
         "km kilometers kilometres 公里": 1e6,
         "cm centimeter centimeters centimetre centimetres 厘米 公分": 10,
         "m meter meters metre metres 米": 1000}),
@@ -47,7 +49,8 @@ _UNITS: tuple[tuple[str, str, dict[str, float]], ...] = (
         "l liter liters litre litres 升": 1000}),
     ("volume", "us", {"floz": 29.5735295625, "cup cups": 236.5882365, "pint pints pt": 473.176473,
         "quart quarts qt": 946.352946, "gal gallon gallons 加仑": 3785.411784}),
-    ("power", "", {"w watt watts 瓦": 1, "kw kilowatt kilowatts 千瓦": 1000, "hp horsepower 马力": 745.7}),
+    ("power", "", {"mw milliwatt milliwatts 毫瓦": 0.001, "w watt watts 瓦": 1, "kw kilowatt kilowatts 千瓦": 1000,
+        "hp horsepower 马力": 745.7}),
     ("energy", "", {"wh": 1, "kwh": 1000}),
     ("energy food", "", {"kcal calorie calories cal 大卡 千卡": 1}),
     ("charge", "", {"mah 毫安": 1, "ah": 1000}),
@@ -63,11 +66,11 @@ _UNITS: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("colour temperature", "", {"kelvin": 1}),
     ("time", "", {"sec secs second seconds 秒": 1, "min mins minute minutes 分钟": 60, "h hr hrs hour hours 小时": 3600,
         "day days 天": 86400, "week weeks 周 星期": 604800}),
-    ("months", "", {"month months 个月": 1, "year years yr yrs 年": 12}),
-    ("age", "", {"岁": 12}),
+    ("months", "", {"month months mo mos 个月": 1, "year years yr yrs yo 年": 12}),
+    ("months", "", {"岁 周岁": 12}),
     ("percent", "", {"% percent 百分": 1}),
-    ("celsius", "metric", {"°c ℃ 摄氏度": 1, "degc": 1}),
-    ("fahrenheit", "us", {"°f ℉ 华氏度": 1, "degf": 1}),
+    ("celsius", "metric", {"°c ℃ 摄氏度 celsius celcius": 1, "degc": 1}),
+    ("fahrenheit", "us", {"°f ℉ 华氏度 fahrenheit": 1, "degf": 1}),
     ("angle", "", {"° degree degrees 度": 1}),
     ("threads", "", {"tc threads": 1}),
     ("money", "", {"$ usd dollar dollars 美元": 1}), ("money eur", "", {"€ eur euro euros 欧元": 1}),
@@ -103,26 +106,28 @@ def _pattern() -> re.Pattern[str]:
     other = sorted((u for u in _TABLE if not (u.isascii() and u.isalpha())), key=len, reverse=True)
     unit = (
         rf"(?P<unit>(?:fl\.?\s?oz|fluid\s?(?:ounce|oz)s?|(?:sq(?:uare)?|cubic)\s(?:{'|'.join(latin)})"
-        rf"|degrees?\s(?:c|f|celsius|fahrenheit)|{'|'.join(latin)})(?![a-z0-9])"
+        rf"|(?:degrees?|°)\s(?:c|f|celsius|celcius|fahrenheit)|{'|'.join(latin)})(?![a-z0-9])"
         # 'in' is a unit only where it can't be the preposition: 12 in., 12-in, 12 in x 8 in, 12 in wide
-        r"|in(?=\.|,|;|\s*[()]|$|\s*[x×*]|\s+(?:wide|long|tall|high|deep|thick|diameter|width|length|height))"
-        rf"|(?<=-)in(?![a-z0-9\-])|(?<=\d)a(?![a-z0-9])|''|[\"″”](?![a-z])"
+        r"|in(?=\.|,|;|\s*[()]|$|\s*[x×*]|\s+(?:by\s+\d|wide|long|tall|high|deep|thick|diameter|width|length|height))"
+        rf"|(?<=[\d\-])in(?![a-z0-9\-])|(?<=\d)a(?![a-z0-9])|''|\\?[\"″”](?:(?![a-wyz])|(?=[lwhd](?![a-z])))"
         rf"|′|'(?=\s*\d+\s*[\"″”])|{'|'.join(map(re.escape, other))})"
     )
     chinese = "|".join(re.escape(unit) for unit in other if not unit.isascii())
     words = "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True))
     return re.compile(
-        rf"(?P<code>(?<![a-z0-9])(?![whdl]\d)[a-z]+-?\d[a-z0-9\-]*(?:\.\d+)?|(?<![a-z0-9])\d+(?:-in-\d+|d|k|th|st|nd|rd)(?![a-z0-9°]))"
-        rf"|(?P<money>[$€£¥]\s?)?(?P<minus>(?<![\w)\]])[\-−])?(?<![\d/⁄])(?<!\d[.,])(?P<number>{_NUMBER})(?![/⁄]\d)(?:\s?-?{unit}|\s?(?P<measure>[{_MEASURE}]))?"
+        rf"(?P<code>(?<![a-z0-9\"″”'′])(?![whdl]\d|(?:ages?|width|height|length|depth)-)[a-z]+-?\d[a-z0-9\-]*(?:\.\d+)?|(?<![a-z0-9])\d+(?:-in-\d+|d|k|th|st|nd|rd)(?![a-z0-9°]))"
+        rf"|(?P<money>[$€£¥]\s?)?(?P<minus>(?<![\w)\]])[\-−])?(?<!\d)(?<!\d[.,/⁄])(?P<number>{_NUMBER})(?![/⁄]\d)(?:\+?\s?-?{unit}|\s?(?P<measure>[{_MEASURE}]))?"
         rf"|(?<![a-z])(?P<word>{words})(?![a-z])(?:[\s\-]{unit.replace('<unit>', '<wordunit>')})?"
         rf"|(?P<han>[一二三四五六七八九十两半]+)(?P<hanunit>{chinese}|[{_MEASURE}])"
     )
 
 
-_SIZE_CHAIN = re.compile(r"\s*[x×*]\s*$")
-_RANGE = re.compile(r"\s*(?:-|–|—|~|to|至|到)\s*$")
+_SIZE_CHAIN = re.compile(r"\s*(?:[x×*]|by)\s*$")
+_RANGE = re.compile(r"\s*(?:-|–|—|~|to|and|or|through|thru|至|到)\s*$")
 # the plural among the next two words: the mugs of "6 ceramic mugs" and of "6 mugs with lids"
-_NOUN = re.compile(r"[\s\-]+(?:[a-z]+[\s\-]+)??([a-z]{2,}(?<!s)s)(?![a-z])")
+_NOUN = re.compile(
+    r"[\s\-]+(?:[a-z]+[\s\-]+)??(?!(?:is|was|has|does|its|this|comes|includes|fits|works|needs|takes|uses|as|plus)\b)([a-z]{2,}(?<!s)s)(?![a-z])"
+)
 
 
 def _number(text: str) -> float:
@@ -149,14 +154,15 @@ def _unit(spelling: str) -> tuple[str, str, float]:
     spelling = re.sub(r"[.\s]", "", spelling)
     if spelling in _TABLE:
         return _TABLE[spelling]
+    spelling = spelling.removeprefix("\\")
     if spelling in ("in", '"', "″", "”", "''"):
         return _TABLE["inch"]
     if spelling in ("'", "′"):
         return _TABLE["ft"]
     if spelling.startswith("fl"):
         return _TABLE["floz"]
-    if spelling.startswith("degree"):
-        return _TABLE["°c" if spelling.removeprefix("degrees").removeprefix("degree")[0] == "c" else "°f"]
+    if spelling.startswith(("degree", "°")):
+        return _TABLE["°c" if spelling.removeprefix("degrees").removeprefix("degree").lstrip("°")[0] == "c" else "°f"]
     for prefix, power in (("square", 2), ("sq", 2), ("cubic", 3)):
         if spelling.startswith(prefix):
             dimension, system, factor = _TABLE[spelling.removeprefix(prefix)]
@@ -170,7 +176,8 @@ def codes(text: str) -> list[tuple[str, int, int]]:
     return [(m["code"].replace("-", ""), *m.span()) for m in matches if m["code"]]
 
 
-def find(text: str) -> list[Quantity]:
+@lru_cache(maxsize=512)
+def find(text: str) -> tuple[Quantity, ...]:
     """All quantities of the text in order. Units of a size chain or a range count for all its numbers: 120x80 cm."""
     folded = fold(text)
     found: list[Quantity] = []
@@ -191,12 +198,24 @@ def find(text: str) -> list[Quantity]:
         if spelling and spelling not in _MEASURE:
             dimension, system, factor = _unit(spelling)
             sign = -1 if match["minus"] and dimension in ("celsius", "fahrenheit") else 1
-            found.append(Quantity(sign * value * factor, dimension, system, start, end))
+            found.append(Quantity(sign * value * factor, dimension, system, start, end, number=value))
             _spread(found, folded, factor)
+        elif not spelling and (_AGED.search(folded, max(0, start - _NEAR), start) or _AND_UP.match(folded, end)):
+            found.append(Quantity(12 * value, "months", "", start, end, number=value))
+            _spread(found, folded, 12)
         else:
             noun = _NOUN.match(folded, end)
-            found.append(Quantity(value, "count", "", start, end, noun.group(1) if noun else ""))
-    return found
+            found.append(Quantity(value, "count", "", start, end, noun.group(1) if noun else "", value))
+    return tuple(found)
+
+
+# 'ages 3 to 8', '8 and up': years without saying so
+_AGED = re.compile(
+    rf"\bage[sd]?\b(?:[ :(]|of|over|from|between|range|description|rating|limit|recommended|is|are|was|\d+|-|to|and"
+    rf"|{'|'.join(_WORDS)})*$"
+)
+_AND_UP = re.compile(r"\s*(?:and|or|&)\s*(?:up|older|over|above)\b")
+_NEAR = 32
 
 
 def _spread(found: list[Quantity], text: str, factor: float) -> None:
@@ -206,7 +225,8 @@ def _spread(found: list[Quantity], text: str, factor: float) -> None:
         gap = text[found[i].end : found[i + 1].start]
         if found[i].dimension != "count" or not (_SIZE_CHAIN.match(gap) or _RANGE.match(gap)):
             return
-        found[i] = Quantity(found[i].value * factor, last.dimension, last.system, found[i].start, found[i].end)
+        bare = found[i]
+        found[i] = Quantity(bare.value * factor, last.dimension, last.system, bare.start, bare.end, number=bare.number)
 
 
 def same(claim: Quantity, source: Quantity) -> bool:
@@ -215,7 +235,8 @@ def same(claim: Quantity, source: Quantity) -> bool:
         a, b = (q.value if q.dimension == "celsius" else (q.value - 32) / 1.8 for q in (claim, source))
         return abs(a - b) <= 1.0
     if claim.dimension != source.dimension:
-        # "ages 3+" and "3岁" count in years without saying so
-        return {claim.dimension, source.dimension} == {"age", "months"} and claim.value == source.value
+        # a number alone says less than one with its unit; a thread count counts
+        alone = claim.dimension == "count" and not claim.noun
+        return (alone or {claim.dimension, source.dimension} == {"count", "threads"}) and claim.number == source.number
     tolerance = 1e-9 if claim.system == source.system else CONVERSION_TOLERANCE
     return isclose(claim.value, source.value, rel_tol=tolerance)

@@ -69,7 +69,7 @@ async def answer(
         EngineError: only a transient one, so that the caller can try again; others end in quoted evidence.
     """
     started = timer()
-    redacted = pii.redact(question.text)
+    redacted = pii.redact(question.text, known=_about_product(listing))
     language = detect(question.text, question.language)
     drafted = Draft()
     evidence: tuple[Evidence, ...] = ()
@@ -123,13 +123,21 @@ def select_evidence(
     """The passages that a draft may rest on, the best first; empty when the listing does not answer the question."""
     candidates = [p for p in passages(listing, approved, policies) if not moderation.classify(p.text, ("injection",))]
     best: dict[tuple[str, str, int], Evidence] = {}
-    for part in _asking(question):
-        for item in rank(part, candidates, policy.evidence_k):
+    parts = _asking(question)
+    for part in parts:
+        ranked = rank(part, candidates, policy.evidence_k)
+        floor = max(policy.min_score, policy.keep_ratio * ranked[0].score) if ranked else 0.0
+        for item in ranked:
             place = (item.source.value, item.name, item.start)
-            best[place] = max(item, best.get(place, item), key=lambda evidence: evidence.score)
-    ranked = sorted(best.values(), key=lambda evidence: -evidence.score)[: policy.evidence_k]
-    floor = max(policy.min_score, policy.keep_ratio * ranked[0].score) if ranked else 0.0
-    return tuple(item for item in ranked if item.score >= floor)
+            if item.score >= floor:
+                best[place] = max(item, best.get(place, item), key=lambda evidence: evidence.score)
+    found = sorted(best.values(), key=lambda evidence: -evidence.score)
+    return tuple(found[: max(policy.evidence_k, len(parts))])
+
+
+def _about_product(listing: ListingPublished | None) -> tuple[str, ...]:
+    """Texts whose names are the product's and nobody's own: a buyer may ask for 'the Calvin Klein one'."""
+    return () if listing is None else (listing.title, listing.brand or "", *listing.attributes.values())
 
 
 def _asking(question: str) -> list[str]:

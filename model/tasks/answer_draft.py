@@ -19,6 +19,10 @@ from model.tasks.prompts import answer_prompt
 from model.tasks.verdict import VERDICTS, Verdict
 from schemas.events import Check, Evidence, Method
 
+_UNSURE = "unsure_polarity"
+_ABOUT_YES_OR_NO = frozenset(("unsupported_yes_no", "polarity", "opposite_answer", _UNSURE))
+_YES_OR_NO = re.compile(r"(?:yes|no|yeah|nope)\b[\s,.;:!–-]*", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class DraftPolicy:
@@ -30,7 +34,10 @@ class DraftPolicy:
         max_new_tokens: length of one draft.
         deadline_s: longest wait for one completion; None waits as long as it takes.
         min_support: least share (0..1) of a draft's content words that must stand in evidence or question.
-        min_polar: a yes or no must be so much likelier than the other (log odds), or the evidence is quoted instead.
+        min_polar: a yes or no must be so much likelier than the other (difference of probabilities), or the evidence is
+            quoted instead.
+        none_bias: added to the log-probability that the evidence does not answer, for answers share what speaks against
+            it among them: yes, no and the rest.
     """
 
     model_languages: tuple[str, ...] = ("en",)
@@ -39,6 +46,7 @@ class DraftPolicy:
     deadline_s: float | None = None
     min_support: float = 0.75
     min_polar: float = 0.0
+    none_bias: float = -0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ async def draft(
                 stop=("\n", "Question:"),
                 deadline_s=policy.deadline_s,
                 openings=VERDICTS,
+                opening_bias=_bias(engine, policy),
             )
         except EngineError as error:
             if error.transient:
@@ -102,24 +111,27 @@ async def draft(
                 sure, calibrated = _confidence(engine, completion, said, 0.0, evidence)
                 return Draft("", Method.NONE, said, sure, calibrated, tuple(checks), tuple(completions))
             continue
-        refused = refused_draft(text, question, language, evidence, policy.min_support)
-        if not refused and _contradicts(said, question, text, language):
-            refused = (Check("grounding", "draft", "polarity", 0, len(text), text),)
-        if not refused and _wavers(completion, said, policy.min_polar):
-            refused = (Check("grounding", "draft", "unsure_polarity", 0, len(text), text),)
-            checks += refused
-            break  # a second try would toss the coin
+        text, refused = _judged(completion, said, text, question, language, evidence, policy)
         checks += refused
-        if not refused:
+        if text:
             share = grounding.support(text, sources, question).share
             sure, calibrated = _confidence(engine, completion, said, share, evidence)
             return Draft(text, Method.MODEL, said, sure, calibrated, tuple(checks), tuple(completions))
+        if any(check.category == _UNSURE for check in refused):
+            break  # a second try would toss the coin
     text = templates.quote(evidence, language)
     refused = drafting.refused(text, "draft", [*sources, text], language, banned=BANNED)
     if refused:
         return Draft(checks=(*checks, *refused), completions=tuple(completions))
     sure = uncalibrated(evidence[0].score, 1.0, 0.0)
     return Draft(text, Method.TEMPLATE, None, sure, False, tuple(checks), tuple(completions))
+
+
+def _bias(engine: Engine, policy: DraftPolicy) -> tuple[float, ...]:
+    """Only a model that was trained to begin with a verdict is held to it."""
+    if not engine.info.adapter:
+        return ()
+    return tuple(policy.none_bias if word == "none" else 0.0 for word in VERDICTS)
 
 
 def read(completion: Completion, language: str = "en") -> tuple[Verdict | None, str]:
@@ -137,6 +149,34 @@ def uncalibrated(evidence_score: float, support: float, mean_logprob: float) -> 
     return max(0.0, min(1.0, evidence_score * support * math.exp(min(mean_logprob, 0.0) / 2)))
 
 
+def _judged(
+    completion: Completion,
+    said: Verdict | None,
+    text: str,
+    question: str,
+    language: str,
+    evidence: Sequence[Evidence],
+    policy: DraftPolicy,
+) -> tuple[str, tuple[Check, ...]]:
+    """The text that may leave, if any, and what was wrong with it.
+
+    A yes or no that the evidence does not bear, or that the model was not sure of, is taken off: what follows it often
+    says what the evidence says, and leaves the judgement to the buyer.
+    """
+    refused = refused_draft(text, question, language, evidence, policy.min_support)
+    if not refused and _contradicts(said, question, text, language):
+        refused = (Check("grounding", "draft", "polarity", 0, len(text), text),)
+    if not refused and _wavers(completion, said, policy.min_polar):
+        refused = (Check("grounding", "draft", _UNSURE, 0, len(text), text),)
+    if not refused:
+        return text, ()
+    if {check.category for check in refused} <= _ABOUT_YES_OR_NO and (found := _YES_OR_NO.match(text)):
+        rest = _as_sentence(text[found.end() :])
+        if not refused_draft(rest, question, language, evidence, policy.min_support):
+            return rest, refused
+    return "", refused
+
+
 def _confidence(
     engine: Engine, completion: Completion, said: Verdict | None, support: float, evidence: Sequence[Evidence]
 ) -> tuple[float, bool]:
@@ -144,7 +184,9 @@ def _confidence(
     if calibration is None or said is None or not completion.opening_logprobs:
         return (0.0 if said == "none" else uncalibrated(evidence[0].score, support, completion.mean_logprob)), False
     length = sum(len(item.text) for item in evidence)
-    signals = signals_of(said, completion.opening_logprobs, completion.token_logprobs, support, length)
+    signals = signals_of(
+        said, completion.opening_logprobs, completion.token_logprobs, support, length, evidence[0].score
+    )
     return calibration.probability(signals), True
 
 

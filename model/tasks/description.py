@@ -79,12 +79,12 @@ async def write(
         written = copy_format.parse(completion.text)
         parts = parts if parts.description else written
         text = drafting.tidy(replace(completion, text=written.description))
-        refused = _refused(text, listing.title, sources, language, policy)
+        refused = refused_description(text, listing.title, sources, language, policy)
         checks += refused
         if not refused and _is_proper(text, policy):
             return finished(text, CopyReason.GROUNDED)
         best = max(best, _trimmed(text, refused), key=len)
-    if _is_proper(best, policy) and not _refused(best, listing.title, sources, language, policy):
+    if _is_proper(best, policy) and not refused_description(best, listing.title, sources, language, policy):
         return finished(best, CopyReason.TRIMMED)
     reason = CopyReason.TEMPLATE if primary(language) in policy.model_languages else CopyReason.TEMPLATE_LANGUAGE
     return _from_template(listing, language, sources, policy, reason, tuple(checks), tuple(completions))
@@ -120,7 +120,9 @@ def _facts(listing: ListingPublished, policy: DescribePolicy) -> list[str]:
     return [f"title: {listing_parts.clean_title(listing.title, policy.banned)}", *lines]
 
 
-def _refused(text: str, title: str, sources: Sequence[str], language: str, policy: DescribePolicy) -> tuple[Check, ...]:
+def refused_description(
+    text: str, title: str, sources: Sequence[str], language: str, policy: DescribePolicy
+) -> tuple[Check, ...]:
     """What the guards refuse, and sentences that are mostly about something else than the listing."""
     checks = drafting.refused(text, "description", sources, language, banned=policy.banned)
     if not text:

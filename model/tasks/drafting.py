@@ -37,6 +37,7 @@ async def ask(
     stop: tuple[str, ...],
     deadline_s: float | None,
     openings: tuple[str, ...] = (),
+    opening_bias: tuple[float, ...] = (),
 ) -> Completion:
     """One completion. Attempt 0 is greedy, later ones are sampled from `seed` and the attempt.
 
@@ -53,6 +54,7 @@ async def ask(
         stop=stop,
         deadline_s=deadline_s,
         openings=openings,
+        opening_bias=opening_bias,
     )
     return await generate(engine, request)
 
@@ -107,7 +109,7 @@ def refused(
         )
         for f in moderation.classify(text, banned)
     ]
-    checks += [Check("pii", field, span.kind, span.start, span.end, "") for span in pii.find(text)]
+    checks += [Check("pii", field, span.kind, span.start, span.end, "") for span in pii.find(text, known=sources)]
     return tuple(checks)
 
 

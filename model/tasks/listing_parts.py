@@ -88,15 +88,17 @@ def keywords(listing: ListingPublished, title: str, language: str) -> tuple[str,
         and concepts.named(name) in ("material", "color", "style", "pattern", "flavor", "scent", "shape")
     ]
     words = (" ".join(word.lower().split()) for word in found)
-    kept = (word for word in words if len(word) > 1 and word not in STOP_WORDS and not pii.find(word))
+    kept = (word for word in words if len(word) > 1 and word not in STOP_WORDS and not pii.find_forms(word))
     return tuple(list(dict.fromkeys(kept))[:MAX_KEYWORDS])
 
 
 def usable_sentences(description: str, banned: Collection[str], limit: int = 2) -> list[str]:
-    """The seller's first sentences that may be published as they are."""
+    """The seller's first sentences that may be published as they are. Names in them are the seller's to publish."""
     found = [description[start:end] for start, end in sentences(description)]
     clean = [
-        text for text in found if len(text) <= 300 and not moderation.classify(text, banned) and not pii.find(text)
+        text
+        for text in found
+        if len(text) <= 300 and not moderation.classify(text, banned) and not pii.find_forms(text)
     ]
     return [text if re.search(r"[.!?。！？]$", text) else f"{text}." for text in clean[:limit]]
 

@@ -82,10 +82,10 @@ class TrainingRun:
             self._model, self._parameters, self.encoded, _held(rows, checkpoint, policy), policy.train, out / STATE
         )
 
-    def go(self, on_point: Callable[[Point], None]) -> dict[str, Any]:
-        """Train to the end, write weights, cards and curve, and return the card."""
+    def go(self, on_point: Callable[[Point], None], stop_at: int | None = None) -> dict[str, Any]:
+        """Train to the end, or to step `stop_at`; write weights, cards and curve, and return the card."""
         started = time.monotonic()
-        history = self.trainer.run(on_point)
+        history = self.trainer.run(on_point, stop_at)
         path = self._out / WEIGHTS
         tensors = self._tensors()
         base = self._checkpoint

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from model.evidence import as_source, display_name, passages, rank
+from model.evidence import ApprovedAnswer, MerchantPolicy, as_source, display_name, passages, rank
 from schemas.events import EvidenceSource, ListingPublished
 
 MUG = ListingPublished(
@@ -119,3 +119,65 @@ def test_names_are_shown_in_the_readers_language() -> None:
     assert display_name("material", "zh-CN") == "材质"
     assert display_name("dishwasher safe", "en") == "dishwasher safe"
     assert display_name("frame_finish", "en") == "frame finish"
+
+
+APPROVED = (
+    ApprovedAnswer("draft-1", "Does it fit a large coffee machine?", "Yes, it fits."),
+    ApprovedAnswer("draft-2", "Can I get a replacement handle?", "Yes, write to us and we will send you one."),
+)
+POLICIES = (
+    MerchantPolicy(
+        "returns", "You can send it back within 30 days. We refund the price in full. Gift cards are final."
+    ),
+    MerchantPolicy("shipping", "We deliver in three working days. Orders over 50 EUR ship for free."),
+    MerchantPolicy("warranty", "Every mug is guaranteed for two years."),
+    MerchantPolicy("发货", "下单后48小时内发货。"),
+)
+ALL = passages(MUG, APPROVED, POLICIES)
+
+
+def test_approved_answers_and_policies_are_passages_with_their_place() -> None:
+    approved = [passage for passage in ALL if passage.source is EvidenceSource.APPROVED_ANSWER]
+    assert [(p.name, p.text, p.asked) for p in approved] == [(a.place, a.answer, a.question) for a in APPROVED]
+    promised = [passage for passage in ALL if passage.source is EvidenceSource.POLICY]
+    texts = {policy.name: policy.text for policy in POLICIES}
+    assert all(texts[p.name][p.start : p.end] == p.text for p in promised)
+    assert [p.name for p in promised].count("returns") == 3
+
+
+def test_an_answer_to_the_same_question_comes_first() -> None:
+    first, *rest = rank("does this fit a large coffee machine", ALL)
+    assert (first.source, first.name) == (EvidenceSource.APPROVED_ANSWER, "draft-1")
+    assert first.score > 0.9
+    assert all(item.score < first.score for item in rest)
+
+
+@pytest.mark.parametrize("question", ["Does it fit a small coffee machine?", "Does it fit a large cup holder?"])
+def test_an_answer_about_another_thing_does_not_count(question: str) -> None:
+    assert all(item.score < 0.3 for item in rank(question, ALL, 20) if item.name == "draft-1")
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "words"),
+    [
+        ("What is your return policy?", "returns", ""),
+        ("Can I send it back?", "returns", "send it back"),
+        ("When will it be delivered?", "shipping", "deliver"),
+        ("do you ship for free?", "shipping", "free"),
+        ("is there a warranty", "warranty", "guaranteed"),
+        ("可以退货吗？", "returns", ""),
+        ("什么时候发货？", "发货", "48小时"),
+    ],
+)
+def test_questions_of_orders_are_answered_from_policies(question: str, name: str, words: str) -> None:
+    first = rank(question, ALL)[0]
+    assert (first.source, first.name) == (EvidenceSource.POLICY, name)
+    assert words in first.text
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [("How heavy is the mug?", "weight"), ("what is it made of?", "material"), ("which brand?", "brand")],
+)
+def test_policies_do_not_answer_for_the_product(question: str, name: str) -> None:
+    assert rank(question, ALL)[0].name == name

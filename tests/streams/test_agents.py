@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timezone
 
+from model.evidence import ApprovedAnswer
 from model.tasks.answer import AnswerPolicy
-from model.tasks.describe import DescribePolicy
+from model.tasks.copy_policy import DescribePolicy
 from schemas.codec import Codec
 from schemas.dead_letters import Inbound
 from schemas.events import (
     AnswerDrafted,
     AnswerRoute,
+    EvidenceSource,
     ListingPublished,
     QuestionAsked,
     derived_id,
@@ -20,6 +23,7 @@ from schemas.registry import CommittedRegistry
 from schemas.topics import LISTINGS, QUESTIONS
 from streams.answer import Answer
 from streams.enrich import Enrich
+from streams.policies import Policies
 from tests.support.scripted_engine import ScriptedEngine
 
 CODEC = Codec(CommittedRegistry())
@@ -58,9 +62,36 @@ class OneListing:
         return self.message
 
 
-async def answered(book: OneListing, *replies: str) -> AnswerDrafted:
-    agent = Answer(ScriptedEngine(*replies), book, CODEC, AnswerPolicy(), lambda: NOW, wait_s=1.5)  # type: ignore[arg-type]
-    return await agent(QUESTION, MESSAGE)
+class Approvals:
+    """A book with what people approved of one listing."""
+
+    def __init__(self, *answers: ApprovedAnswer) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str, int]] = []
+
+    async def find(self, merchant_id: str, listing_id: str, partition: int) -> tuple[ApprovedAnswer, ...]:
+        self.asked.append((merchant_id, listing_id, partition))
+        return self.answers
+
+
+async def answered(
+    book: OneListing,
+    *replies: str,
+    question: QuestionAsked = QUESTION,
+    approved: Approvals | None = None,
+    policies: Policies = Policies(),
+) -> AnswerDrafted:
+    agent = Answer(
+        ScriptedEngine(*replies),
+        book,  # type: ignore[arg-type]
+        approved,  # type: ignore[arg-type]
+        policies,
+        CODEC,
+        AnswerPolicy(),
+        lambda: NOW,
+        wait_s=1.5,
+    )
+    return await agent(question, MESSAGE)
 
 
 async def test_a_question_is_answered_from_the_listing_of_its_partition() -> None:
@@ -94,6 +125,33 @@ async def test_the_facts_of_another_seller_are_not_told() -> None:
     )
     draft = await answered(OneListing(CODEC.encode_event(theirs)))
     assert (draft.reason, draft.evidence) == ("listing_unknown", ())
+
+
+async def test_a_draft_may_rest_on_what_was_approved_before() -> None:
+    told = ApprovedAnswer("d-1", "Does it work on induction hobs?", "It does not work on induction hobs.")
+    approvals = Approvals(told)
+    again = replace(QUESTION, text="Does it work on an induction hob?")
+    draft = await answered(
+        OneListing(CODEC.encode_event(LISTING)),
+        *["It does not work on induction hobs."] * 2,
+        question=again,
+        approved=approvals,
+    )
+    assert approvals.asked == [("m-1", "l-1", 3)]
+    assert draft.evidence[0].source is EvidenceSource.APPROVED_ANSWER
+    assert draft.evidence[0].name == "d-1"
+
+
+async def test_a_draft_may_rest_on_what_its_merchant_promises() -> None:
+    policies = Policies({"m-1": {"returns": "You can return it within 30 days."}, "m-2": {"returns": "No returns."}})
+    asked = replace(QUESTION, text="Can I return it?")
+    draft = await answered(
+        OneListing(CODEC.encode_event(LISTING)),
+        *["You can return it within 30 days."] * 2,
+        question=asked,
+        policies=policies,
+    )
+    assert [(item.source, item.name) for item in draft.evidence] == [(EvidenceSource.POLICY, "returns")]
 
 
 async def test_a_listing_is_enriched_under_an_id_that_repeats() -> None:

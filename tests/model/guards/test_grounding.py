@@ -56,7 +56,7 @@ def test_what_the_sources_say_passes(text: str) -> None:
         ("Made in Italy.", "unsupported_origin"),
         ("A mug by Nike.", "unsupported_brand"),
         ("From the Borealis range.", "unsupported_name"),
-        ("Available in size XL.", "unsupported_name"),
+        ("Available in size XL.", "unsupported_size"),
         ("Model XR-500.", "unsupported_code"),
         ("With a lid.", "unsupported_part"),
         ("It is waterproof.", "unsupported_claim"),
@@ -217,3 +217,48 @@ def test_any_text_can_be_checked(text: str, sources: list[str], question: str, l
 @pytest.mark.parametrize("source", [source for source in MUG if not source.endswith(("yes", "no", "320"))])
 def test_a_source_supports_itself(source: str) -> None:
     assert categories(source) == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "passes"),
+    [
+        ("材质: 纯棉", "纯棉材质", True),
+        ("材质: 纯棉", "真丝材质", False),
+        ("颜色: 灰色", "灰色款", True),
+        ("颜色: 灰色", "红色款", False),
+        ("重量: 1.5公斤", "重3斤", True),
+        ("重量: 1.5公斤", "重1500克", True),
+        ("重量: 1.5公斤", "重1.5斤", False),
+        ("容量: 750毫升", "容量0.75升", True),
+        ("容量: 750毫升", "容量750升", False),
+        ("长度: 120厘米", "长度1.2米", True),
+        ("长度: 120厘米", "长度120米", False),
+        ("一盒6个", "一盒6个", True),
+        ("一盒6个", "一盒8个", False),
+        ("不含电池", "含电池", False),
+        ("没有盖子", "有盖子", False),
+        ("无需安装", "需安装", False),
+        ("尺寸: 大号", "小号", False),
+    ],
+)
+def test_chinese_claims(source: str, text: str, passes: bool) -> None:
+    assert (check(text, (source,), "zh") == ()) is passes
+
+
+@pytest.mark.parametrize(
+    ("source", "question", "text", "passes"),
+    [
+        ("it has upgrade cards for ships", "does it have upgrade cards?", "yes, it has upgrade cards.", True),
+        ("it has upgrade cards for ships", "does it have upgrade cards?", "no, it has upgrade cards.", False),
+        ("is electric: no", "is the train motorized?", "this train is electric.", False),
+        ("requires 2 aa batteries (not included)", "what batteries?", "you need 2 aa batteries.", True),
+        ("requires 2 aa batteries (not included)", "what batteries?", "it comes with 2 aa batteries.", False),
+        ("includes remote: no", "did a remote come?", "no remote is included.", True),
+        ("ages: three and up", "what age?", "it is for 3 year olds.", True),
+        ("plus two joker tiles", "are there jokers?", "it comes with two joker tiles.", True),
+        ("works with Sony headphones", "what is in the box?", "it comes with Sony headphones.", False),
+        ("bed size: queen", "", "a king size bed.", False),
+    ],
+)
+def test_answers(source: str, question: str, text: str, passes: bool) -> None:
+    assert (check(text, (source,), question=question) == ()) is passes

@@ -11,11 +11,11 @@ import pytest
 from consumers.clickhouse.migrate import migrate
 from tests.tradewind.cli.conftest import Cli
 from tradewind import doctor
-from tradewind.doctor import Finding, check_disk, check_model, check_python, examine
+from tradewind.doctor import Finding, check_disk, check_model, check_policies, check_python, examine
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack
 
-NAMES = ["python", "kafka", "topics", "schemas", "clickhouse", "migrations", "clock", "model", "disk"]
+NAMES = ["python", "kafka", "topics", "schemas", "clickhouse", "migrations", "clock", "model", "policies", "disk"]
 
 
 def _found(cli: Cli) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -118,6 +118,18 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, state:
 @pytest.mark.parametrize(("skew", "state"), [(0.1, "ok"), (-3.0, "warning"), (90.0, "failed"), (None, "warning")])
 def test_clock(skew: float | None, state: str) -> None:
     assert doctor._clock(skew).state == state
+
+
+def test_policies(tmp_path: Path) -> None:
+    file = tmp_path / "policies.json"
+    assert [each.state for each in check_policies(Settings())] == ["ok"]
+    file.write_text('{"*": {"returns": "Within 14 days."}}')
+    (found,) = check_policies(Settings(policies=file))
+    assert (found.state, found.detail) == ("ok", f"{file}: 1 for all merchants, others for 0 of them")
+    file.write_text('{"*": {"returns": 14}}')
+    (found,) = check_policies(Settings(policies=file))
+    assert (found.state, found.mend) == ("failed", "write its text, or take it out")
+    assert found.detail == f'{file}: ["*"]["returns"] is a number'
 
 
 def test_model_that_is_missing_names_the_setting(tmp_path: Path) -> None:

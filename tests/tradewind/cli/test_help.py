@@ -21,7 +21,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]
 OURS = {
     *("publish", "tail", "query", "config", "doctor", "topics create", "topics list", "schemas show", "schemas check"),
     *("schemas push", "deadletters ls", "deadletters show", "deadletters replay"),
-    *("model info", "model generate", "model bench", "model fetch"),
+    *("model info", "model generate", "model bench", "model fetch", "model reviewed"),
 }
 ALL = _commands(typer.main.get_command(app))
 
