@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from model.evaluation.cards import trained_on
 from model.evaluation.libraries import library
 from model.evaluation.sets import read_answers, read_rankings
 from model.ranker_figures import calibration, figures, thresholds
@@ -101,7 +102,13 @@ def out_of_fold(asked: Sequence[Asked]) -> list[Array]:
     return [found[number] for number in range(len(asked))]
 
 
-def write(asked: Sequence[Asked], logits: Sequence[Array], weights: Mapping[str, Array], out: Path) -> None:
+def write(
+    asked: Sequence[Asked],
+    logits: Sequence[Array],
+    weights: Mapping[str, Array],
+    sources: Sequence[Mapping[str, str]],
+    out: Path,
+) -> None:
     """Prints the figures of the out-of-fold logits; writes the calibrated weights and their card."""
     slope, offset = platt = calibration(asked, logits)
     probabilities = [1 / (1 + np.exp(-(slope * values + offset))) for values in logits]
@@ -124,6 +131,7 @@ def write(asked: Sequence[Asked], logits: Sequence[Array], weights: Mapping[str,
         "made_by": "python -m model.fit_ranker",
         "data": "amazon-science/contextual-product-qa: " + ", ".join(_SETS),
         "licence": "CDLA-Sharing-1.0",
+        "trained_on": sources,
         "seed": _SEED,
         "features": list(FEATURES),
         "folds": f"{_FOLDS}, by product",
@@ -141,7 +149,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=_OUT)
     chosen = parser.parse_args()
     asked = read(chosen.data)
-    write(asked, out_of_fold(asked), fit(asked, _SEED), chosen.out)
+    sources = trained_on(chosen.data / name for name in _SETS)
+    write(asked, out_of_fold(asked), fit(asked, _SEED), sources, chosen.out)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Low-rank adapters: a small change of a frozen model, that is trained, kept in a file of its own and merged at load.
+"""Low-rank adapters: a small change of a frozen model that is trained, kept in a file of its own and merged at load.
 
-W' = W + (alpha / rank) B A, with A [rank, in] and B [out, rank]. B begins at zero, so training begins at the checkpoint.
-Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685. Adapters sit on every matrix of a
-block. An adapter file is safetensors: the factors in bf16, and what they belong to in its metadata.
+W' = W + (alpha / rank) B A, with A [rank, in] and B [out, rank]; B begins at zero, so training begins at the
+checkpoint. Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685. Adapters sit on
+every matrix of a block. An adapter file is safetensors: the factors in bf16, and what they belong to in its metadata.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def adapter_tensors(model: Transformer) -> dict[str, Tensor]:
 def save_adapter(tensors: Mapping[str, Tensor], path: Path, base_sha256: str, about: Mapping[str, str]) -> str:
     """Write an adapter for the checkpoint of that SHA-256; returns the file's own, hexadecimal."""
     narrow = {name: tensor.to("cpu", torch.bfloat16).contiguous() for name, tensor in tensors.items()}
-    save_file(narrow, path, metadata={**about, "format": FORMAT, "base_sha256": base_sha256})
+    # one entry, for the library writes several in another order each time, and the checksum would change
+    save_file(narrow, path, metadata={FORMAT: json.dumps({**about, "base_sha256": base_sha256}, sort_keys=True)})
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -100,18 +102,19 @@ def read_adapter(path: Path) -> Adapter:
         raise CheckpointError(f"{path}: missing; set the adapter to a safetensors file made by `tradewind model train`")
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
+            told = (file.metadata() or {}).get(FORMAT)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except SafetensorError as error:
         raise CheckpointError(f"{path}: {error}; get the file again") from error
-    if about.get("format") != FORMAT:
+    if told is None:
         raise CheckpointError(f"{path}: is no adapter of the format {FORMAT}; train one with `tradewind model train`")
+    about = json.loads(told)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Adapter(path, sha256, about.get("base_sha256", ""), about.get("name", path.stem), tensors)
 
 
 def merge(model: Transformer, adapter: Adapter) -> None:
-    """Add the adapter to the model's weights, in place. A full fine-tune's file holds whole matrices, which replace them.
+    """Add the adapter to the model's weights, in place. A full fine-tune's file has whole matrices, which replace them.
 
     Raises CheckpointError when a tensor has no place in the model or another shape.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -42,6 +42,11 @@ def fitted_on(path: Path, cards: Sequence[Path] | None = None) -> list[Fit]:
                 file = str(source.get("file", path.name))
                 found.append(Fit(_named(card), file, _held_out(content, file)))
     return found
+
+
+def trained_on(paths: Iterable[Path]) -> list[dict[str, str]]:
+    """What a card says of the files that its weights were fitted on."""
+    return [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths]
 
 
 def warning(fit: Fit) -> str:

@@ -144,7 +144,8 @@ def _names(text: str, source: str) -> Iterator[Claim]:
             continue
         if any(start <= match.start() and match.end() <= end for start, end in measured):
             continue
-        if not _says(plain, word):
+        apart = text[: match.start()].rstrip()[-1:].isdigit()  # '4 K' where the seller has '4K'
+        if not _says(plain, word) and not (apart and re.search(rf"\d{re.escape(word)}\b", source)):
             yield Claim("name", match.start(), match.end(), word)
 
 

@@ -77,7 +77,23 @@ def _facts(settings: Settings, path: Path, checkpoint: Checkpoint) -> dict[str, 
         "vocabulary": config.vocab_size,
         "context_length": config.context_length,
         "number_format": settings.model_format,
+        "adapter": _adapter(settings, checkpoint),
+        "languages": ", ".join(settings.written_languages),
     }
+
+
+def _adapter(settings: Settings, checkpoint: Checkpoint) -> str:
+    """What is merged into the checkpoint: an adapter's name and the beginning of its SHA-256, or none."""
+    from model.adapters import engine_name, shipped
+    from model.lora import read_adapter
+    from tradewind.assembly import adapter_of
+
+    chosen = adapter_of(settings)
+    path = shipped(checkpoint.sha256) if chosen == "shipped" else chosen
+    if path is None:
+        return "none"
+    found = read_adapter(path)
+    return f"{engine_name(found.name, found.sha256)} ({chosen})"
 
 
 def _served_facts(settings: Settings) -> dict[str, Any]:

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
+from model.evaluation.cards import trained_on
 from model.guards import abuse, moderation
 from model.guards.fit import market_texts
 
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for language in options.language or abuse.LANGUAGES:
         weights, figures = (_english if language == "en" else _chinese)(options.data)
-        _write(language, weights, figures)
+        fitted = ["davidson_train.csv"] if language == "en" else ["cold_train.csv"]
+        _write(language, weights, figures, trained_on(options.data / "guard" / name for name in fitted))
 
 
 def _chinese(data: Path) -> tuple[abuse.Weights, Figures]:
@@ -237,7 +239,7 @@ def _false_alarms(held_out: list[str], weights: abuse.Weights, language: str) ->
     return {"clean_texts_held_out": len(held_out), "false_alarms_in_1000": round(1000 * float(alarms.mean()), 2)}
 
 
-def _write(language: str, weights: abuse.Weights, figures: Figures) -> None:
+def _write(language: str, weights: abuse.Weights, figures: Figures, sources: Sequence[Mapping[str, str]]) -> None:
     content = save({"weight": weights.weight, "scale": weights.scale, "bias": weights.bias})
     card = {
         "file": f"abuse_{language}.safetensors",
@@ -245,6 +247,7 @@ def _write(language: str, weights: abuse.Weights, figures: Figures) -> None:
         "heads": weights.heads,
         "fitted_by": "python -m model.guards.fit.moderation",
         "data": SOURCES[language],
+        "trained_on": sources,
         "seed": SEED,
         "threshold": abuse.THRESHOLD,
         "hate_threshold": abuse.HATE_THRESHOLD if language == "en" else None,

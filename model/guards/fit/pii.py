@@ -25,6 +25,7 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
+from model.evaluation.cards import trained_on
 from model.guards import pii, pii_tagger
 from model.guards.fit import pii_corpus
 from model.guards.fit.pii_corpus import Example
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     weights = fit(tokens, lambda _: True)
     with _using(weights):
         card["unseen_product_texts"] = _false_alarms(options.data)
-    _write(weights, card)
+    _write(weights, card, trained_on([options.data / "guard" / "presidio_generated_large.json"]))
 
 
 def corpus(data: Path) -> tuple[list[dict[str, Any]], list[Example]]:
@@ -263,7 +264,7 @@ def _false_alarms(data: Path) -> dict[str, Any]:
     return card
 
 
-def _write(weights: npt.NDArray[np.float32], figures: Mapping[str, Any]) -> None:
+def _write(weights: npt.NDArray[np.float32], figures: Mapping[str, Any], sources: Sequence[Mapping[str, str]]) -> None:
     tensors = {"weights": weights.astype(np.float16)}
     for label, threshold in THRESHOLDS.items():
         tensors[f"thresholds.{label}"] = np.array([threshold.seed, threshold.grow], np.float16)
@@ -275,6 +276,7 @@ def _write(weights: npt.NDArray[np.float32], figures: Mapping[str, Any]) -> None
         "classes": CLASSES,
         "fitted_by": "python -m model.guards.fit.pii",
         "data": _SOURCES,
+        "trained_on": sources,
         "seed": SEED,
         "figures": figures,
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -77,6 +77,7 @@ def test_what_the_seller_said_passes_in_any_unit(text: str) -> None:
 
 def test_a_unit_may_be_written_apart_from_its_number() -> None:
     assert unsupported("It has 128 GB.", "storage: 64GB, 128GB", _WORDS) == []
+    assert unsupported("It shows 4 K.", "resolution: 4K", _WORDS) == []
     assert [claim.span for claim in unsupported("It has 128 TB.", "storage: 128GB", _WORDS)] == ["128 TB"]
 
 

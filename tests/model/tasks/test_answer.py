@@ -178,7 +178,7 @@ async def test_the_unanswerable_goes_to_a_person_without_asking_the_model(questi
         ("Is it safe during pregnancy?", AnswerReason.MEDICAL),
         ("It exploded, how heavy is it?", AnswerReason.SAFETY),
         ("This is a scam", AnswerReason.ANGER),
-        ("你们这些骗子", AnswerReason.ANGER),
+        ("气死我了", AnswerReason.ANGER),
         ("I was injured, my lawyer will sue", AnswerReason.SAFETY),
         ("Wie schwer ist die Tasse und aus was ist sie?", AnswerReason.UNSERVED_LANGUAGE),
     ],
