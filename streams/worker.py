@@ -19,6 +19,7 @@ from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy
 from model.tasks.answer_draft import DraftPolicy
 from model.tasks.copy_policy import DescribePolicy
+from model.tasks.prepare import prepare
 from schemas.codec import Codec
 from schemas.topics import LISTINGS, QUESTIONS
 from streams import metrics
@@ -84,6 +85,7 @@ class Worker:
             DeadLetterLimitReached, NotRegistered, EngineClosed, ...: why an agent could not go on.
         """
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await asyncio.to_thread(prepare)
         apps = [self._enrich_app(failed) if agent == ENRICH else self._answer_app(failed) for agent in self._agents]
         try:
             for book in self._books:

@@ -9,6 +9,7 @@ from enum import Enum
 from model.confidence import calibration_of
 from model.evidence import as_source
 from model.guards import concepts, grounding, moderation
+from model.guards.pii_patterns import PLACEHOLDER
 from model.language import UNDETERMINED, detect, primary
 from model.tasks.answer_draft import Draft
 from schemas.events import AnswerRoute, Evidence, Method
@@ -19,7 +20,7 @@ class AnswerReason(str, Enum):
 
     GROUNDED = "grounded"  # AUTO: every word of the draft stands in the evidence, and the evidence fits
     CHECK_FIT = "check_fit"  # REVIEW: true to the listing, but perhaps not what was asked
-    CHECK_WORDING = "check_wording"  # REVIEW: says words that the evidence does not have
+    CHECK_WORDING = "check_wording"  # REVIEW: says words that the evidence does not have, or '[name]' for a name
     QUOTED = "quoted"  # REVIEW: no text of the model passed, the evidence is quoted
     OTHER_LANGUAGE = "other_language"  # REVIEW: evidence or draft is not in the buyer's language
     LISTING_UNKNOWN = "listing_unknown"  # HUMAN: the listing did not come in time
@@ -88,6 +89,8 @@ def judge(
         return AnswerReason.OTHER_LANGUAGE
     if draft.method is Method.TEMPLATE:
         return AnswerReason.QUOTED
+    if PLACEHOLDER.search(draft.text):  # what it stands for must be put back before a buyer reads it
+        return AnswerReason.CHECK_WORDING
     sources = [as_source(item) for item in evidence]
     if grounding.support(draft.text, sources, question, neutral=False).share < 1.0:
         return AnswerReason.CHECK_WORDING

@@ -260,3 +260,34 @@ def test_confidence_is_a_product_within_bounds() -> None:
 def test_evidence_comes_from_the_sentence_that_asks() -> None:
     found = select_evidence("I love it. My number is [phone]. How heavy is it?", MUG, AnswerPolicy())
     assert [item.name for item in found] == ["weight"]
+
+
+async def test_a_draft_with_a_placeholder_gets_a_look() -> None:
+    drafted, _ = await ask("My name is Maria Lopez. How heavy is it?", "Hello [name], it weighs 320 g.")
+    assert drafted.route is AnswerRoute.REVIEW
+    assert "Maria" not in repr(drafted)
+
+
+async def test_a_yes_that_the_evidence_does_not_bear_is_taken_off() -> None:
+    drafted, _ = await ask("Can it hold 500 ml?", "yes: Yes, it holds 350 ml.")
+    assert drafted.draft == "It holds 350 ml."
+    assert [check.category for check in drafted.checks] == ["unsupported_yes_no"]
+
+
+async def test_the_model_may_find_no_answer() -> None:
+    drafted, engine = await ask("How heavy is it when it is full?", "none")
+    assert (drafted.route, drafted.reason) == (AnswerRoute.HUMAN, AnswerReason.NOT_ANSWERED.value)
+    assert (drafted.draft, drafted.evidence, drafted.confidence) == ("", (), 0.0)
+    assert len(engine.requests) == 1
+
+
+async def test_a_verdict_is_no_part_of_the_draft() -> None:
+    drafted, _ = await ask("How heavy is it?", "info: it weighs 320 g")
+    assert drafted.draft == "It weighs 320 g."
+    assert drafted.route is AnswerRoute.AUTO
+
+
+async def test_a_text_that_says_the_opposite_of_its_verdict_is_refused() -> None:
+    drafted, _ = await ask("Is it dishwasher safe?", "no: It is dishwasher safe.", "yes: Yes, it is dishwasher safe.")
+    assert drafted.draft == "Yes, it is dishwasher safe."
+    assert drafted.checks[0].category == "polarity"

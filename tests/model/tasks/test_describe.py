@@ -252,3 +252,23 @@ async def test_odd_attributes_do_no_harm(attributes: Mapping[str, str]) -> None:
     assert enriched.description
     assert all(len(request.prompt.user) < 2500 for request in engine.requests)
     assert all(request.prompt.user.count("---") == 2 for request in engine.requests)
+
+
+WRITTEN = f"""{GOOD}
+- Hand-thrown stoneware
+- Copper handle
+= A sea blue mug for slow mornings."""
+
+
+async def test_highlights_and_line_of_the_model_are_used_where_they_are_true() -> None:
+    enriched, _ = await run(MUG, WRITTEN)
+    assert enriched.description.startswith(GOOD)
+    assert enriched.highlights[0] == "Hand-thrown stoneware"
+    assert not any("opper" in text for text in (*enriched.highlights, enriched.description))
+    assert enriched.marketing_line == "A sea blue mug for slow mornings."
+
+
+async def test_a_line_that_is_not_true_gives_way_to_a_template() -> None:
+    enriched, _ = await run(MUG, GOOD + "\n= A copper mug of 500 ml.")
+    assert "copper" not in enriched.marketing_line
+    assert enriched.marketing_line
