@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.evaluation import chinese_pii, guards, mutations, sets
+from model.evaluation import chinese_pii, guard_trial, guards, sets
 from model.evaluation.bootstrap import mean_of, resampling
 from model.evaluation.drawing import drawn
 from model.evaluation.report import Figure, Finding, Report, percent
+from model.evaluation.wordings import Pair
 from model.guards import abuse, pii
 from model.guards import moderation as rules
 
@@ -59,12 +60,12 @@ def moderation(path: Path, limit: int | None, seed: int) -> Report:
 def grounding(path: Path, limit: int | None, seed: int) -> Report:
     """A person's answers, true to their evidence: how many are refused, and how many of those with a planted fault."""
     if sets.kind_of(path) == "sentences":
-        pairs = [mutations.Pair((fact,), sentence) for fact, sentence in sets.read_sentences(path)]
+        pairs = [Pair((fact,), sentence) for fact, sentence in sets.read_sentences(path)]
     else:
         rows = [row for row in sets.read_answers(path) if row.label == 2 and row.answer]
-        pairs = [mutations.Pair((row.evidence,), row.answer, row.question) for row in rows]
+        pairs = [Pair((row.evidence,), row.answer, row.question) for row in rows]
     pairs = drawn(pairs, limit, seed)
-    found = mutations.evaluate(pairs, seed)
+    found = guard_trial.evaluate(pairs, seed)
     figures = [_rate("true texts refused", "as written", found.refused, seed)]
     figures += [_rate("planted faults refused", kind, rate, seed) for kind, rate in found.detected.items()]
     figures += [_rate("true rewritings passed", kind, rate, seed) for kind, rate in found.passed.items()]
@@ -77,6 +78,6 @@ def grounding(path: Path, limit: int | None, seed: int) -> Report:
     )
 
 
-def _rate(metric: str, system: str, rate: mutations.Rate, seed: int) -> Figure:
+def _rate(metric: str, system: str, rate: guard_trial.Rate, seed: int) -> Figure:
     hits = [True] * rate.hits + [False] * (rate.total - rate.hits)
     return percent(metric, system, resampling(rate.total, seed=seed).interval(mean_of(hits)), f"{rate.total} texts")

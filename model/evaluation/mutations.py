@@ -1,102 +1,18 @@
-"""Does the grounding guard see a lie, and let a truth pass? Measured on texts that are known to be true.
+"""False texts from true ones: each kind changes one claim.
 
-From a pair of sources and a true text, each kind of mutation makes one false text (another number, material, ...), and
-each kind of rewriting says the same in other words. This is the mutation testing of programs (DeMillo, Lipton and
-Sayward 1978) and the contrast sets of language understanding (Gardner et al. 2020), for a guard. The replacements are
-found by patterns and word lists of their own, so that what the guard does not know is changed as well.
+The replacements are found by patterns and word lists of their own, so that what the guard does not know is changed too.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from model.guards import grounding, lexicon, quantities
+from model.evaluation.wordings import NUMBER, SMALL, Change, Pair, pick, swap
+from model.guards import lexicon, quantities
 from model.language import fold
 
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A text that is true to its sources, and the question that it answers, if any."""
-
-    sources: tuple[str, ...]
-    text: str
-    question: str = ""
-    language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`hits` of `total`."""
-
-    hits: int
-    total: int
-
-    @property
-    def share(self) -> float:
-        """0 to 1; 0 of nothing is 0."""
-        return self.hits / self.total if self.total else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How the guard judged.
-
-    Attributes:
-        refused: true texts that it refused, as they were written.
-        detected: for each kind of mutation, the false texts that it refused. Only texts that pass unchanged are
-            mutated, or a refusal would say nothing about the mutation.
-        passed: for each kind of rewriting, the texts that pass as before.
-        missed: examples (kind, text before, text after) that were judged wrongly, at most `keep` a kind.
-    """
-
-    refused: Rate
-    detected: Mapping[str, Rate]
-    passed: Mapping[str, Rate]
-    missed: tuple[tuple[str, str, str], ...]
-
-
-Guard = Callable[[str, Sequence[str], str, str], Sequence[object]]
-Change = Callable[[Pair, random.Random], "str | None"]
-
-
-def evaluate(pairs: Iterable[Pair], seed: int, guard: Guard = grounding.check, keep: int = 5) -> Report:
-    """Every kind of change on every pair that it fits, once; the same seed gives the same texts.
-
-    `guard` takes text, sources, language and question, and returns what it found: nothing, when the text may leave.
-    """
-    refused = total = 0
-    tallies: dict[tuple[bool, str], list[int]] = {}
-    wrong: dict[str, list[tuple[str, str, str]]] = {}
-    for index, pair in enumerate(pairs):
-        total += 1
-        if guard(pair.text, pair.sources, pair.language, pair.question):
-            refused += 1
-            continue
-        for false, changes in ((True, MUTATIONS), (False, REWRITINGS)):
-            for kind, change in changes.items():
-                text = change(pair, random.Random(f"{seed}/{index}/{kind}"))
-                if text is None or text == pair.text:
-                    continue
-                right = bool(guard(text, pair.sources, pair.language, pair.question)) is false
-                tally = tallies.setdefault((false, kind), [0, 0])
-                tally[0] += right
-                tally[1] += 1
-                if not right:
-                    wrong.setdefault(kind, []).append((kind, pair.text, text))
-    rates = {key: Rate(*tally) for key, tally in tallies.items()}
-    return Report(
-        Rate(refused, total),
-        {kind: rates[True, kind] for kind in MUTATIONS if (True, kind) in rates},
-        {kind: rates[False, kind] for kind in REWRITINGS if (False, kind) in rates},
-        tuple(example for examples in wrong.values() for example in examples[:keep]),
-    )
-
-
-_NUMBER = r"(?<![\w./,\-:])\d+(?:\.\d+)?(?![\w/:]|[.,\-]\d)"
-_SMALL = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _UNIT_PAIRS = (
     ("inches", "centimeters"),
     ("inch", "centimeter"),
@@ -144,15 +60,6 @@ _BRANDS = ("Samsung", "Bosch", "Dyson", "Lego", "Philips", "Nike", "Lumetra", "K
 _UNITS = "|".join(re.escape(unit) for pair in _UNIT_PAIRS for unit in pair)
 
 
-def _swap(text: str, start: int, end: int, new: str) -> str:
-    return text[:start] + new + text[end:]
-
-
-def _pick(rng: random.Random, matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
-    found = list(matches)
-    return rng.choice(found) if found else None
-
-
 def _other_number(pair: Pair, value: float, rng: random.Random) -> str:
     """A number that no source states, about as large, written as `value` was."""
     known = {float(n) for source in pair.sources for n in re.findall(r"\d+(?:\.\d+)?", source)}
@@ -166,8 +73,8 @@ def _other_number(pair: Pair, value: float, rng: random.Random) -> str:
 
 def _number(pair: Pair, rng: random.Random) -> str | None:
     """Another number before a unit or alone; not the count of something, which is a kind of its own."""
-    match = _pick(rng, (m for m in re.finditer(_NUMBER, pair.text) if not _counted(pair.text, m.end())))
-    return match and _swap(pair.text, *match.span(), _other_number(pair, float(match.group()), rng))
+    match = pick(rng, (m for m in re.finditer(NUMBER, pair.text) if not _counted(pair.text, m.end())))
+    return match and swap(pair.text, *match.span(), _other_number(pair, float(match.group()), rng))
 
 
 def _counted(text: str, end: int) -> bool:
@@ -179,17 +86,17 @@ def _counted(text: str, end: int) -> bool:
 
 def _count(pair: Pair, rng: random.Random) -> str | None:
     """Another count: a pack of 3 for a pack of 2, five dolls for two dolls."""
-    digits = [m for m in re.finditer(_NUMBER, pair.text) if _counted(pair.text, m.end())]
-    words = list(re.finditer(rf"\b(?:{'|'.join(_SMALL[1:])})\b", pair.text))
-    match = _pick(rng, digits + words)
+    digits = [m for m in re.finditer(NUMBER, pair.text) if _counted(pair.text, m.end())]
+    words = list(re.finditer(rf"\b(?:{'|'.join(SMALL[1:])})\b", pair.text))
+    match = pick(rng, digits + words)
     if match is None:
         return None
     word = match.group()
-    value = float(_SMALL.index(word) + 1) if word in _SMALL else float(word)
+    value = float(SMALL.index(word) + 1) if word in SMALL else float(word)
     new = _other_number(pair, value, rng)
-    if word in _SMALL and float(new) <= len(_SMALL) and float(new).is_integer():
-        new = _SMALL[int(float(new)) - 1]
-    return _swap(pair.text, *match.span(), new)
+    if word in SMALL and float(new) <= len(SMALL) and float(new).is_integer():
+        new = SMALL[int(float(new)) - 1]
+    return swap(pair.text, *match.span(), new)
 
 
 def _unit(pair: Pair, rng: random.Random) -> str | None:
@@ -202,15 +109,15 @@ def _unit(pair: Pair, rng: random.Random) -> str | None:
     if not places:
         return None
     match, other = rng.choice(places)
-    return _swap(pair.text, match.start() + len(match.group(1)), match.end(), other)
+    return swap(pair.text, match.start() + len(match.group(1)), match.end(), other)
 
 
 def _fraction(pair: Pair, rng: random.Random) -> str | None:
     """1-9/16 for 9/16, and 9/16 for 1-9/16."""
-    match = _pick(rng, re.finditer(r"(?<![\d/\-])(?:(\d+)[ \-])?(\d{1,2}/\d{1,2})(?![\d/])", pair.text))
+    match = pick(rng, re.finditer(r"(?<![\d/\-])(?:(\d+)[ \-])?(\d{1,2}/\d{1,2})(?![\d/])", pair.text))
     if match is None:
         return None
-    return _swap(pair.text, *match.span(), match.group(2) if match.group(1) else f"1-{match.group(2)}")
+    return swap(pair.text, *match.span(), match.group(2) if match.group(1) else f"1-{match.group(2)}")
 
 
 def _of_kind(kind: str, pool: Mapping[str, Sequence[str]]) -> Change:
@@ -225,7 +132,7 @@ def _of_kind(kind: str, pool: Mapping[str, Sequence[str]]) -> Change:
         if not found or not new:
             return None
         place = rng.choice(found)
-        return _swap(pair.text, place.start, place.end, rng.choice(new))
+        return swap(pair.text, place.start, place.end, rng.choice(new))
 
     return change
 
@@ -273,7 +180,7 @@ def _size(pair: Pair, rng: random.Random) -> str | None:
     if not places:
         return None
     match, other = rng.choice(places)
-    return _swap(pair.text, *match.span(), other)
+    return swap(pair.text, *match.span(), other)
 
 
 def _brands_in(pair: Pair) -> list[re.Match[str]]:
@@ -288,22 +195,22 @@ def _brands_in(pair: Pair) -> list[re.Match[str]]:
 
 def _brand(pair: Pair, rng: random.Random) -> str | None:
     """Another brand."""
-    match = _pick(rng, _brands_in(pair))
+    match = pick(rng, _brands_in(pair))
     others = [b for b in _BRANDS if fold(b) not in fold("\n".join(pair.sources))]
     if match is None or not others:
         return None
     other = rng.choice(others)
-    return _swap(pair.text, *match.span(), other.lower() if match.group().islower() else other)
+    return swap(pair.text, *match.span(), other.lower() if match.group().islower() else other)
 
 
 def _merged_brand(pair: Pair, rng: random.Random) -> str | None:
     """Two brands as one."""
-    match = _pick(rng, _brands_in(pair))
+    match = pick(rng, _brands_in(pair))
     others = [b for b in _BRANDS if fold(b) not in fold("\n".join(pair.sources))]
     if match is None or not others:
         return None
     other = rng.choice(others)
-    return _swap(pair.text, match.end(), match.end(), " " + (other.lower() if match.group().islower() else other))
+    return swap(pair.text, match.end(), match.end(), " " + (other.lower() if match.group().islower() else other))
 
 
 _DENYING = (
@@ -340,7 +247,7 @@ def _negation(pair: Pair, rng: random.Random) -> str | None:
         places = [(m, to) for pattern, to in patterns for m in pattern.finditer(text) if pattern.flags]
         if places:
             match, to = rng.choice(places)
-            return _swap(text, *match.span(), match.expand(to))
+            return swap(text, *match.span(), match.expand(to))
     return None
 
 
@@ -356,117 +263,4 @@ MUTATIONS: Mapping[str, Change] = {
     "brand": _brand,
     "merged_brand": _merged_brand,
     "negation": _negation,
-}
-
-
-_FACTORS = (
-    ("inches", 2.54, "cm"),
-    ("inch", 2.54, "cm"),
-    ("feet", 30.48, "cm"),
-    ("pounds", 0.45359237, "kg"),
-    ("lbs", 0.45359237, "kg"),
-    ("ounces", 28.3495231, "g"),
-    ("cm", 10.0, "mm"),
-    ("kg", 1000.0, "g"),
-    ("ml", 0.001, "l"),
-    ("liters", 1000.0, "ml"),
-    ("mm", 0.1, "cm"),
-    ("hours", 60.0, "minutes"),
-    ("years", 12.0, "months"),
-    ("gb", 1000.0, "mb"),
-    ("毫升", 0.001, "升"),
-    ("厘米", 10.0, "毫米"),
-    ("公斤", 2.0, "斤"),
-    ("克", 0.001, "千克"),
-)
-
-
-def _converted(pair: Pair, rng: random.Random) -> str | None:
-    """The same amount in another unit."""
-    places = []
-    for unit, factor, other in _FACTORS:
-        edge = r"(?![A-Za-z])" if unit.isascii() else ""
-        for match in re.finditer(rf"({_NUMBER})[ \-]?{unit}{edge}", pair.text, re.IGNORECASE):
-            value = round(float(match.group(1)) * factor, 3)
-            if 0.01 <= value < 1e5 and not _CHAINED.search(pair.text, 0, match.start()):
-                places.append((match, f"{value:g} {other}"))
-    if not places:
-        return None
-    match, new = rng.choice(places)
-    return _swap(pair.text, *match.span(), new)
-
-
-# the last number of '8 x 5 inches' or '3 to 6 years' lends its unit to those before
-_CHAINED = re.compile(r"\d\W*(?:[x×*]|by|to|and|or|-|–)\s*$")
-
-
-def _number_word(pair: Pair, rng: random.Random) -> str | None:
-    """Two for 2, 2 for two."""
-    digits = [
-        (m, _SMALL[int(m.group()) - 1])
-        for m in re.finditer(_NUMBER, pair.text)
-        if m.group().isdigit() and 2 <= int(m.group()) <= 12 and not re.match(r"[ \-]\d+/\d", pair.text[m.end() :])
-    ]
-    words = [(m, str(_SMALL.index(m.group()) + 1)) for m in re.finditer(rf"\b(?:{'|'.join(_SMALL[1:])})\b", pair.text)]
-    if pair.language == "zh" or not digits + words:
-        return None
-    match, new = rng.choice(digits + words)
-    return _swap(pair.text, *match.span(), new)
-
-
-def _as_fraction(pair: Pair, rng: random.Random) -> str | None:
-    """1/2 for .5, 3/4 for .75, 1/4 for .25."""
-    match = _pick(rng, re.finditer(r"(?<![\d.,/])(\d*)\.(5|25|75)0?(?![\d.,/])", pair.text))
-    if match is None:
-        return None
-    part = {"5": "1/2", "25": "1/4", "75": "3/4"}[match.group(2)]
-    whole = match.group(1).lstrip("0")
-    return _swap(pair.text, *match.span(), f"{whole} {part}" if whole else part)
-
-
-_SYNONYMS = (
-    ("gray", "grey"),
-    ("grey", "gray"),
-    ("aluminum", "aluminium"),
-    ("color", "colour"),
-    ("fiber", "fibre"),
-    ("multicolored", "multi-coloured"),
-)
-
-
-def _synonym(pair: Pair, rng: random.Random) -> str | None:
-    """Another spelling."""
-    places = [(m, new) for old, new in _SYNONYMS for m in re.finditer(rf"\b{old}\b", pair.text)]
-    if not places:
-        return None
-    match, new = rng.choice(places)
-    return _swap(pair.text, *match.span(), new)
-
-
-_CONTRACTIONS = (
-    (re.compile(r"\b(is|are|does|do|was|were|should|would|could|has|have|did) not\b"), r"\1n't"),
-    (re.compile(r"\b(is|are|does|do|was|were|should|would|could|has|have|did)n['’]t\b"), r"\1 not"),
-    (re.compile(r"\bcan(?:not|['’]t)\b"), "can not"),
-    (re.compile(r"\bwon['’]t\b"), "will not"),
-    (re.compile(r"\bit is\b"), "it's"),
-    (re.compile(r"\bit['’]s\b"), "it is"),
-)
-
-
-def _contraction(pair: Pair, rng: random.Random) -> str | None:
-    """Doesn't for does not, and the reverse."""
-    places = [(m, to) for pattern, to in _CONTRACTIONS for m in pattern.finditer(pair.text)]
-    if not places:
-        return None
-    match, to = rng.choice(places)
-    return _swap(pair.text, *match.span(), match.expand(to))
-
-
-#: Ways to say the same: each takes a pair and returns its text in other words, or None.
-REWRITINGS: Mapping[str, Change] = {
-    "unit conversion": _converted,
-    "number word": _number_word,
-    "fraction": _as_fraction,
-    "spelling": _synonym,
-    "contraction": _contraction,
 }

@@ -4,7 +4,10 @@ import random
 
 import pytest
 
-from model.evaluation.mutations import MUTATIONS, REWRITINGS, Pair, evaluate
+from model.evaluation.guard_trial import evaluate
+from model.evaluation.mutations import MUTATIONS
+from model.evaluation.rewritings import REWRITINGS
+from model.evaluation.wordings import Pair
 from model.guards.grounding import check
 
 TRUE = (
