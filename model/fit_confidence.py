@@ -35,6 +35,7 @@ from model.guards.polarity import opposite
 from model.ranker_network import fit as fit_network
 from model.ranking import Ranker, ranker
 from model.tasks.answer_draft import DraftPolicy, draft, read
+from model.training.card import README, as_text
 from model.training.recipe import in_fold
 from model.word_table import word_table
 from schemas.events import Method
@@ -154,6 +155,7 @@ def main() -> None:
     card: dict[str, Any] = json.loads(card_file.read_text(encoding="utf-8"))
     card["confidence"] = found
     card_file.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (arguments.adapter / README).write_text(as_text(card), encoding="utf-8")
     print(json.dumps({**found, "weights": asdict(weights), "bias": bias}, indent=2))
 
 

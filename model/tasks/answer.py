@@ -10,7 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from model.evidence import ApprovedAnswer, MerchantPolicy, passages, rank
@@ -21,7 +21,7 @@ from model.tasks import drafting
 from model.tasks.answer_draft import Draft, DraftPolicy, draft
 from model.tasks.answer_routing import AnswerReason, RoutePolicy, hand_over, judge, route_of
 from model.tasks.prompts import ANSWER_VERSION
-from schemas.events import AnswerDrafted, Evidence, ListingPublished, QuestionAsked
+from schemas.events import AnswerDrafted, Evidence, ListingPublished, Method, QuestionAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,10 @@ async def from_evidence(
 ) -> tuple[Draft, AnswerReason]:
     """The draft that the evidence allows, and the reason that decides its route. Raises what `draft` raises."""
     drafted = await draft(engine, question, language, evidence, policy.drafting, seed)
-    return drafted, judge(drafted, question, language, evidence, engine.info.adapter, policy.routing)
+    reason = judge(drafted, question, language, evidence, engine.info.adapter, policy.routing)
+    if reason is AnswerReason.NOT_ANSWERED and drafted.text:
+        drafted = replace(drafted, text="", method=Method.NONE)
+    return drafted, reason
 
 
 def select_evidence(

@@ -25,7 +25,7 @@ class AnswerReason(str, Enum):
     OTHER_LANGUAGE = "other_language"  # REVIEW: evidence or draft is not in the buyer's language
     LISTING_UNKNOWN = "listing_unknown"  # HUMAN: the listing did not come in time
     NO_EVIDENCE = "no_evidence"  # HUMAN: nothing in the listing is about this
-    NOT_ANSWERED = "not_answered"  # HUMAN: the model finds no answer in what is about it
+    NOT_ANSWERED = "not_answered"  # HUMAN: the model finds no answer in what is about it, or hardly believes its own
     UNSERVED_LANGUAGE = "unserved_language"  # HUMAN: neither English nor Chinese
     REFUSED = "refused"  # HUMAN: not even the quoted evidence may be repeated
     ABUSIVE = "abusive"  # HUMAN: abuse, hate, sexual content, threats
@@ -42,11 +42,13 @@ class RoutePolicy:
     Attributes:
         auto: whether anything may at all.
         auto_confidence: least probability of being right; None takes what the model's calibration says.
+        human_confidence: a draft that is less probably right is no help to a reviewer either.
         uncalibrated_score, uncalibrated_confidence: least evidence score and confidence of a model without calibration.
     """
 
     auto: bool = True
     auto_confidence: float | None = None
+    human_confidence: float = 0.2
     uncalibrated_score: float = 0.75
     uncalibrated_confidence: float = 0.6
 
@@ -80,7 +82,7 @@ def judge(
     draft: Draft, question: str, language: str, evidence: Sequence[Evidence], adapter: str, policy: RoutePolicy
 ) -> AnswerReason:
     """The reason that decides a draft's route. `adapter` is the engine's, whose calibration counts."""
-    if draft.verdict == "none":
+    if draft.verdict == "none" or (draft.calibrated and draft.confidence < policy.human_confidence):
         return AnswerReason.NOT_ANSWERED
     if not draft.text:
         return AnswerReason.REFUSED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ CARD, README, CURVE = "card.json", "README.md", "curve.png"
 
 
 def write(folder: Path, card: Mapping[str, Any], history: Sequence[Point]) -> None:
-    """Write all three. `card` has name, sha256, base, method, training, trained_on, seconds and, later, figures."""
+    """Write all three. `card` has name, sha256, base, method, training, trained_on, and perhaps made_by and figures."""
     (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     (folder / README).write_text(as_text(card), encoding="utf-8")
     draw(history, folder / CURVE)
@@ -48,7 +48,20 @@ def as_text(card: Mapping[str, Any]) -> str:
         "",
         f"![loss]({CURVE})",
     ]
+    if card.get("made_by"):
+        lines += ["", "## Commands", "", "```console", *(f"$ {command}" for command in card["made_by"]), "```"]
+    for title, name in (("Figures", "figures"), ("Confidence, out of fold", "confidence")):
+        if card.get(name):
+            lines += ["", f"## {title}", "", "| | |", "|---|---|", *_rows(card[name])]
     return "\n".join(lines) + "\n"
+
+
+def _rows(figures: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{before}{name}: ")
+        else:
+            yield f"| {before}{name} | {value} |"
 
 
 def draw(history: Sequence[Point], file: Path) -> None:
