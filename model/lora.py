@@ -114,7 +114,7 @@ def read_adapter(path: Path) -> Adapter:
 
 
 def merge(model: Transformer, adapter: Adapter) -> None:
-    """Add the adapter to the model's weights, in place. A full fine-tune's file has whole matrices, which replace them.
+    """Add the adapter to the model's weights, in place. A full fine-tune's file has the change of whole matrices.
 
     Raises CheckpointError when a tensor has no place in the model or another shape.
     """
@@ -127,12 +127,11 @@ def merge(model: Transformer, adapter: Adapter) -> None:
                     f"{adapter.path}: {name} {tuple(change.shape)} has no place in this model; "
                     f"the adapter was trained for another checkpoint"
                 )
-            whole = name in adapter.tensors
-            weight.copy_(change if whole else weight.float() + change)
+            weight.copy_(weight.float() + change)
 
 
 def _changes(adapter: Adapter) -> Iterator[tuple[str, Tensor]]:
-    """What is added to each weight, or takes its place, in fp32."""
+    """What is added to each weight, in fp32."""
     for name, tensor in adapter.tensors.items():
         if name.endswith(".lora_a"):
             b = adapter.tensors.get(f"{name[:-1]}b")
@@ -141,6 +140,30 @@ def _changes(adapter: Adapter) -> Iterator[tuple[str, Tensor]]:
             yield f"{name.removesuffix('.lora_a')}.weight", b.float() @ tensor.float()
         elif not name.endswith(".lora_b"):
             yield name, tensor.float()
+
+
+def begin_at(model: Transformer, adapter: Adapter) -> None:
+    """Give a model with adapters the change that another adapter makes, cut to the model's rank.
+
+    The best low-rank change of each matrix is that of its largest singular values (Eckart and Young 1936).
+
+    Raises CheckpointError when the adapter has changes that the model's have no place for.
+    """
+    changes = dict(_changes(adapter))
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if not isinstance(module, LoraLinear):
+                continue
+            change = changes.pop(f"{name}.weight", None)
+            if change is None or change.shape != module.base.weight.shape:
+                raise CheckpointError(f"{adapter.path}: has no change of {name} that fits; it is of another checkpoint")
+            rank = module.lora_a.shape[0]
+            u, s, vh = torch.linalg.svd(change, full_matrices=False)  # [out, k], [k], [k, in]
+            root = (s[:rank] / module.scale).sqrt()
+            module.lora_a.copy_(root[:, None] * vh[:rank])
+            module.lora_b.copy_(u[:, :rank] * root)
+    if changes:
+        raise CheckpointError(f"{adapter.path}: changes {next(iter(changes))}, which an adapter has no place for")
 
 
 def _factors(model: Transformer) -> Iterator[tuple[str, nn.Parameter]]:

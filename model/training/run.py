@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from model.adapters import WEIGHTS
 from model.checkpoint import Checkpoint, load_model
 from model.evaluation.data_error import DataError
 from model.evaluation.sets import AnswerRow, read_answers
-from model.lora import LoraPolicy, adapter_tensors, add_lora, read_adapter, save_adapter
+from model.lora import LoraPolicy, adapter_tensors, add_lora, begin_at, read_adapter, save_adapter
 from model.provenance import CheckpointError
 from model.train import Point, Trainer, TrainPolicy
 from model.training import answers, card
@@ -34,7 +34,7 @@ class RunPolicy:
 
     Attributes:
         method: lora trains adapters on a frozen bf16 model; full trains every matrix of the blocks, in fp32.
-        start: an adapter to go on from (lora only).
+        start: an adapter to go on from, of any rank or of a full fine-tune; it is cut to the rank (lora only).
         fold: (k, n) leaves the k-th of n parts of the questions out, of sets that have no split of their own.
         compile: let torch compile the blocks: half as fast again, needs a C++ compiler and a minute.
     """
@@ -126,13 +126,15 @@ class TrainingRun:
         model = load_model(self._checkpoint, torch.bfloat16).to(policy.device)
         add_lora(model, policy.lora, policy.train.seed)
         if policy.start is not None:
-            _go_on_from(model, policy.start, self._checkpoint.sha256, policy.lora)
+            _go_on_from(model, policy.start, self._checkpoint.sha256)
         return model.train()
 
     def _tensors(self) -> Mapping[str, Tensor]:
         if self._policy.method == "lora":
             return {name.replace("_orig_mod.", ""): t for name, t in adapter_tensors(self._model).items()}
-        return {name.replace("_orig_mod.", ""): p.detach() for name, p in self._parameters.items()}
+        before = load_model(self._checkpoint, torch.float32).state_dict()
+        trained = {name.replace("_orig_mod.", ""): p.detach().cpu() for name, p in self._parameters.items()}
+        return {name: tensor - before[name] for name, tensor in trained.items()}
 
     def _method(self) -> dict[str, Any]:
         return {"kind": "LoRA", **asdict(self._policy.lora)} if self._policy.method == "lora" else {"kind": "full"}
@@ -156,17 +158,8 @@ def _held(rows: Sequence[AnswerRow], checkpoint: Checkpoint, policy: RunPolicy) 
     return _encoded(answers.written(rows, policy.train.seed, "held")[:HELD], checkpoint)
 
 
-def _go_on_from(model: Transformer, start: Path, base_sha256: str, policy: LoraPolicy) -> None:
+def _go_on_from(model: Transformer, start: Path, base_sha256: str) -> None:
     adapter = read_adapter(start)
-    parameters: dict[str, nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    fits = adapter.base_sha256 == base_sha256 and {n: t.shape for n, t in adapter.tensors.items()} == {
-        n: p.shape for n, p in parameters.items()
-    }
-    if not fits:
-        raise CheckpointError(
-            f"{start}: is of another checkpoint, rank or method; go on with its own rank, or leave --start out"
-        )
-    scale = policy.alpha / policy.rank
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(adapter.tensors[name].float() / (scale if name.endswith(".lora_b") else 1.0))
+    if adapter.base_sha256 != base_sha256:
+        raise CheckpointError(f"{start}: is of another checkpoint; leave --start out")
+    begin_at(model, adapter)

@@ -8,7 +8,7 @@ import torch
 from model.checkpoint import load_model
 from model.engine import EngineSettings, LocalEngine
 from model.loading import load, open_checkpoint
-from model.lora import LoraPolicy, adapter_tensors, add_lora, merge, read_adapter, save_adapter
+from model.lora import LoraPolicy, adapter_tensors, add_lora, begin_at, merge, read_adapter, save_adapter
 from model.provenance import CheckpointError
 from model.transformer import Transformer
 
@@ -53,13 +53,28 @@ def test_a_merged_adapter_says_what_it_said_in_training(tiny_folder: Path, tmp_p
     assert not torch.allclose(merged(TOKENS), bare(tiny_folder)(TOKENS), atol=0.02)
 
 
-def test_a_full_fine_tune_replaces_whole_matrices(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_full_fine_tune_changes_whole_matrices(tiny_folder: Path, tmp_path: Path) -> None:
     model, path = bare(tiny_folder), tmp_path / "full.safetensors"
     name = "blocks.0.attention.qkv.weight"
-    changed = torch.full_like(model.state_dict()[name], 0.25)
-    save_adapter({name: changed}, path, "", {})
+    before = model.state_dict()[name].clone()
+    save_adapter({name: torch.full_like(before, 0.25)}, path, "", {})
     merge(model, read_adapter(path))
-    assert torch.equal(model.state_dict()[name], changed)
+    assert torch.equal(model.state_dict()[name], before + 0.25)
+
+
+def test_an_adapter_of_any_rank_begins_with_the_change_of_another(tiny_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    saved(tiny_folder, path)
+    for rank in (4, 9):
+        model = bare(tiny_folder)
+        add_lora(model, LoraPolicy(rank, 3.0), seed=1)
+        begin_at(model, read_adapter(path))
+        torch.testing.assert_close(model(TOKENS), adapted(tiny_folder)(TOKENS), rtol=0, atol=0.02)
+    model = bare(tiny_folder)
+    add_lora(model, LoraPolicy(1), seed=1)
+    begin_at(model, read_adapter(path))  # the largest part of the change
+    near = (model(TOKENS) - adapted(tiny_folder)(TOKENS)).norm()
+    assert 0 < near < (bare(tiny_folder)(TOKENS) - adapted(tiny_folder)(TOKENS)).norm()
 
 
 def test_an_engine_loads_it_and_names_it(tiny_folder: Path, tmp_path: Path) -> None:
