@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.adapters import WEIGHTS
 from model.checkpoint import Checkpoint, load_model
@@ -121,7 +121,9 @@ class TrainingRun:
                     "a full fine-tune can't go on from an adapter; leave --start out, or use --method lora"
                 )
             model = load_model(self._checkpoint, torch.float32).to(policy.device)
-            model.blocks.requires_grad_(True)
+            for module in model.blocks.modules():
+                if isinstance(module, nn.Linear):
+                    module.weight.requires_grad_(True)
             return model.train()
         model = load_model(self._checkpoint, torch.bfloat16).to(policy.device)
         add_lora(model, policy.lora, policy.train.seed)
