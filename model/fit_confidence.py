@@ -1,11 +1,11 @@
 """Fits the weights of `model.confidence` for an adapter, and the confidence from which drafts go out by themselves.
 
-    python -m model.fit_confidence --data ePQA_dev_half.csv --fold FOLD_1 --fold FOLD_2 --adapter FOLDER
+    python -m model.fit_confidence --data ePQA_dev_half.csv --fold 1/2:FOLD_1 --fold 2/2:FOLD_2 --adapter FOLDER
 
 Drafts are made of every row by the adapter that had not seen its question: one adapter folder a fold, trained with
 `tradewind model train --leave-out K/N`. A draft is right when the passage answers the question fully (label 2) and the
 draft does not say yes where the person said no, or the reverse. Weights are fitted by logistic regression on the drafts
-of all folds; the figures are of weights fitted on the other folds. The ranker's score of a passage, too, comes from a
+of all folds; the figures are of weights fitted on other questions. The ranker's score of a passage, too, comes from a
 fit that had not seen the question; the other ranking sets lie beside ePQA for that.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, fields, replace
@@ -40,6 +41,7 @@ from model.training.recipe import in_fold
 from model.word_table import word_table
 from schemas.events import Method
 
+_PARTS = 5  # of the questions, for figures of weights that had not seen them
 PRECISION = 0.97  # wanted of what goes out by itself, out of fold; the promise is 0.95
 
 
@@ -128,22 +130,30 @@ def _matrix(seen: Sequence[Seen]) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="ePQA: rows with labels 0, 1 and 2")
-    parser.add_argument("--fold", type=Path, action="append", required=True, help="adapter without part K of N")
+    parser.add_argument(
+        "--fold",
+        action="append",
+        required=True,
+        help="K/N:FOLDER, an adapter trained without part K of N; may be repeated",
+    )
     parser.add_argument("--adapter", type=Path, required=True, help="where the calibration goes")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    rows, folds = read_answers(arguments.data), len(arguments.fold)
+    rows = read_answers(arguments.data)
     scores = unseen_scores(arguments.data.parent)
-    parts = [
-        look(folder, [row for row in rows if in_fold(row.question, (number, folds))], scores, arguments.threads)
-        for number, folder in enumerate(arguments.fold, 1)
-    ]
-    confidence = []
-    for part in parts:
-        others = [seen for other in parts if other is not part for seen in other]
-        confidence.append(_probabilities(part, *fit(others)))
-    everyone = [seen for part in parts for seen in part]
-    sure = np.concatenate(confidence)
+    everyone: list[Seen] = []
+    for fold in arguments.fold:
+        part, _, folder = fold.partition(":")
+        k, n = map(int, part.split("/"))
+        unseen = [row for row in rows if in_fold(row.question, (k, n))]
+        everyone += look(Path(folder), unseen, scores, arguments.threads)
+    groups = np.array([zlib.crc32(f"weights {seen.row.question}".encode()) % _PARTS for seen in everyone])
+    sure = np.zeros(len(everyone))
+    for group in range(_PARTS):
+        weights, bias = fit([seen for seen, own in zip(everyone, groups, strict=True) if own != group])
+        sure[groups == group] = _probabilities(
+            [seen for seen, own in zip(everyone, groups, strict=True) if own == group], weights, bias
+        )
     passed = np.array([seen.passed for seen in everyone])
     right = np.array([seen.right for seen in everyone], float)
     auto = threshold(sure[passed], right[passed], PRECISION)
