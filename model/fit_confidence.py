@@ -41,8 +41,9 @@ from model.training.recipe import in_fold
 from model.word_table import word_table
 from schemas.events import Method
 
+_PARTLY = 1  # passages that answer in part are neither right nor wrong, and left out
 _PARTS = 5  # of the questions, for figures of weights that had not seen them
-PRECISION = 0.97  # wanted of what goes out by itself, out of fold; the promise is 0.95
+PRECISION = 0.95  # wanted of what goes out by itself, out of fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def main() -> None:
     for fold in arguments.fold:
         part, _, folder = fold.partition(":")
         k, n = map(int, part.split("/"))
-        unseen = [row for row in rows if in_fold(row.question, (k, n))]
+        unseen = [row for row in rows if row.label != _PARTLY and in_fold(row.question, (k, n))]
         everyone += look(Path(folder), unseen, scores, arguments.threads)
     groups = np.array([zlib.crc32(f"weights {seen.row.question}".encode()) % _PARTS for seen in everyone])
     sure = np.zeros(len(everyone))
@@ -155,8 +156,8 @@ def main() -> None:
             [seen for seen, own in zip(everyone, groups, strict=True) if own == group], weights, bias
         )
     passed = np.array([seen.passed for seen in everyone])
-    right = np.array([seen.right for seen in everyone], float)
-    auto = threshold(sure[passed], right[passed], PRECISION)
+    answered = np.array([seen.answered for seen in everyone], float)
+    auto = threshold(sure[passed], answered[passed], PRECISION)
     weights, bias = fit(everyone)
     calibration = Calibration(weights, bias, auto)
     (arguments.adapter / FILE).write_text(calibration.to_json(), encoding="utf-8")
@@ -188,7 +189,6 @@ def figures(seen: Sequence[Seen], scores: np.ndarray, auto: float) -> dict[str, 
         "auto_from": round(auto, 4),
         "share_auto": round(float(out.mean()), 4),
         "auto_answered_label_2": round(float((label[out] == 2).mean()), 4) if out.any() else None,
-        "auto_answered_label_1_or_2": round(float((label[out] >= 1).mean()), 4) if out.any() else None,
         "auto_opposite": round(float(np.mean([s.opposite for s, o in zip(seen, out, strict=True) if o])), 4)
         if out.any()
         else None,
