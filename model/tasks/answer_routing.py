@@ -12,7 +12,7 @@ from model.guards import concepts, grounding, moderation, polarity
 from model.guards.pii_patterns import PLACEHOLDER
 from model.language import UNDETERMINED, detect, primary
 from model.tasks.answer_draft import Draft
-from schemas.events import AnswerRoute, Evidence, Method
+from schemas.events import AnswerRoute, Evidence, EvidenceSource, Method
 
 
 class AnswerReason(str, Enum):
@@ -96,9 +96,10 @@ def judge(
     sources = [as_source(item) for item in evidence]
     if grounding.support(draft.text, sources, question, neutral=False).share < 1.0:
         return AnswerReason.CHECK_WORDING
-    # A yes or no is the dearest mistake: it goes out only where the evidence says it in so many words.
+    # A yes or no is the dearest mistake: it goes out only where an attribute says it in so many words.
     said = polarity.answer_polarity(question, draft.text, language)
-    if draft.calibrated and said is not None and polarity.of_evidence(question, sources, language) != said:
+    stated = [source for source, item in zip(sources, evidence, strict=True) if item.source is EvidenceSource.ATTRIBUTE]
+    if draft.calibrated and said is not None and polarity.of_evidence(question, stated, language) != said:
         return AnswerReason.CHECK_FIT
     # Several things asked at once may have been answered only in part.
     single = len(concepts.of_question(question)) <= 1 and question.count("?") <= 1
