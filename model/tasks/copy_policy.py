@@ -33,9 +33,8 @@ class DescribePolicy:
         min_facts: attributes, brand and description sentences that a listing must have to be published.
         min_words: a shorter description (words, or pairs of Chinese characters) is none.
         min_support: least share of a sentence's content words that must stand in the listing.
-        publish_model_text: whether a description of the model's own may go to the page without a look; None lets a
-            model with an adapter publish and an untuned one not, for the guards see what a text says, not what it
-            mixes up.
+        publish_model_text: whether a description of the model's own may go to the page without a look. The guards see
+            what a text says, not what it mixes up between two true facts.
         allow_superlatives: whether copy may say 'best in the world' and the like.
     """
 
@@ -46,7 +45,7 @@ class DescribePolicy:
     min_facts: int = 3
     min_words: int = 10
     min_support: float = 0.9
-    publish_model_text: bool | None = None
+    publish_model_text: bool = False
     allow_superlatives: bool = False
 
     @property

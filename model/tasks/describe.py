@@ -66,8 +66,7 @@ async def describe(
         if own_line
         else passed(templates.marketing_line(title, listing.attributes, language, key), "marketing_line")
     )
-    publishes = policy.publish_model_text or (policy.publish_model_text is None and bool(engine.info.adapter))
-    route, reason = _route(listing, language, text, bool(own), publishes, policy)
+    route, reason = _route(listing, language, text, bool(own), policy)
     seller_checks = (
         Check("moderation", "listing", f.category, f.start, f.end, "") for f in own if route is CopyRoute.REVIEW
     )
@@ -100,6 +99,7 @@ def _own(
         part
         for part in parts
         if part
+        and part[-1] not in ":："  # a name whose value was forgotten
         and len(part) <= listing_parts.MAX_HIGHLIGHT
         and detect(part, language) == primary(language)
         and not drafting.repeats_itself(part)
@@ -109,7 +109,7 @@ def _own(
 
 
 def _route(
-    listing: ListingPublished, language: str, text: Description, banned: bool, publishes: bool, policy: DescribePolicy
+    listing: ListingPublished, language: str, text: Description, banned: bool, policy: DescribePolicy
 ) -> tuple[CopyRoute, CopyReason]:
     if banned:
         return CopyRoute.REVIEW, CopyReason.BANNED_CONTENT
@@ -119,6 +119,6 @@ def _route(
         return CopyRoute.REVIEW, CopyReason.SPARSE_LISTING
     if text.reason is CopyReason.REFUSED:
         return CopyRoute.REVIEW, CopyReason.REFUSED
-    if text.method is Method.MODEL and not publishes:
+    if text.method is Method.MODEL and not policy.publish_model_text:
         return CopyRoute.REVIEW, text.reason
     return CopyRoute.PUBLISH, text.reason

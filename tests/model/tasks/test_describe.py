@@ -255,6 +255,7 @@ async def test_odd_attributes_do_no_harm(attributes: Mapping[str, str]) -> None:
 
 
 WRITTEN = f"""{GOOD}
+- Capacity:
 - Hand-thrown stoneware
 - Copper handle
 = A sea blue mug for slow mornings."""
