@@ -23,4 +23,7 @@ def test_what_comes_after_the_parts_is_dropped() -> None:
 
 @given(st.text())
 def test_anything_can_be_read(text: str) -> None:
-    parse(text)
+    found = parse(text)
+    parts = (found.description, *found.highlights, found.short_line)
+    assert all(len(part.splitlines()) <= 1 and part == part.strip() for part in parts)
+    assert all(found.highlights)
