@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Union
 
@@ -41,6 +42,10 @@ class Message(Protocol):
         """Kind of its timestamp (0: it has none), and the time in milliseconds since 1970."""
         ...
 
+    def __len__(self) -> int:
+        """Bytes of its value; 0 for a tombstone."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
@@ -71,10 +76,10 @@ class Batch:
     messages: list[Message] = field(default_factory=list)
     size: int = 0
 
-    def add(self, message: Message) -> None:
-        """Put a message at the end."""
-        self.messages.append(message)
-        self.size += len(message.value() or b"")
+    def extend(self, messages: Sequence[Message]) -> None:
+        """Put messages at the end."""
+        self.messages.extend(messages)
+        self.size += sum(map(len, messages))
 
     def is_full(self, policy: BatchPolicy) -> bool:
         """Whether it takes no more."""
@@ -86,7 +91,4 @@ class Batch:
 
     def next_offsets(self) -> dict[int, int]:
         """For each partition, the offset after its last message."""
-        after: dict[int, int] = {}
-        for message in self.messages:
-            after[message.partition() or 0] = (message.offset() or 0) + 1
-        return after
+        return {message.partition() or 0: (message.offset() or 0) + 1 for message in self.messages}

@@ -1,21 +1,30 @@
 """Framed messages as an Avro object container file, which ClickHouse reads itself.
 
-The bodies are copied, not decoded. Each becomes a block of its own between two sync markers, so that a truncated body
-makes ClickHouse refuse the file instead of reading on into the next record
+The messages are copied, not decoded. Each becomes a block of its own between two sync markers, so that a truncated
+body makes ClickHouse refuse the file instead of reading on into the next record
 (https://avro.apache.org/docs/1.12.0/specification/#object-container-files).
 
-Three fields go before each body and one behind it. The position comes first so that no body, however broken, can
-touch it. The end mark comes last so that a body with bytes left over puts something else in its place, which the
-tables refuse.
+Three fields and the message's frame go before each body and one field behind it. The position comes first so that no
+body, however broken, can touch it. The end mark comes last so that a body with bytes left over puts something else in
+its place, which the tables refuse.
+
+What stands between two messages has the same length everywhere, since numbers are written with all the bytes that
+their type may need (a varint may be padded). So it is laid out for the whole batch at once, column by column, which
+takes a third of the time that a loop over the rows takes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from consumers.clickhouse.tables import END, END_MARK, POSITION
+from schemas.codec import HEADER
 
 SYNC_BYTES = 16
 _MAGIC = b"Obj\x01"
@@ -24,13 +33,13 @@ _NAMESPACE = "tradewind.sink"
 _KEPT = frozenset(
     {"type", "name", "namespace", "fields", "items", "values", "symbols", "size", "logicalType", "precision", "scale"}
 )
+#: Bytes that the largest number of the type takes.
+_INT_BYTES, _LONG_BYTES = 5, 10
 
 
 def varint(number: int) -> bytes:
     """The number as Avro writes an int or a long: zigzag, then seven bits a byte, the low ones first."""
     rest = (number << 1) ^ (number >> 63)
-    if rest < 0x80:
-        return _ONE_BYTE[rest]
     out = bytearray()
     while rest > 0x7F:
         out.append(rest & 0x7F | 0x80)
@@ -39,7 +48,20 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-_ONE_BYTE = tuple(bytes((number,)) for number in range(0x80))
+def padded_varints(numbers: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
+    """Numbers from 0 as varints of the same length: each byte but the last says that another one follows.
+
+    Args:
+        numbers: [rows].
+        width: bytes of each; 5 hold an int and 10 a long.
+
+    Returns:
+        [rows, width].
+    """
+    shifts = np.arange(width, dtype=np.uint64) * np.uint64(7)
+    digits = (numbers.astype(np.uint64) << np.uint64(1))[:, None] >> shifts & np.uint64(0x7F)
+    digits[:, :-1] |= np.uint64(0x80)
+    return digits.astype(np.uint8)
 
 
 def bare(schema: Any) -> Any:
@@ -52,9 +74,10 @@ def bare(schema: Any) -> Any:
 
 
 def positioned(writer: Mapping[str, Any], log: str) -> dict[str, Any]:
-    """The writer's record with the position before its fields and the end mark behind them.
+    """The writer's record with the position and the message's frame before its fields and the end mark behind them.
 
-    The log is the same for the whole file, so it is an enum of one symbol: a single byte a row.
+    The log is the same for the whole file, so it is an enum of one symbol: a single byte a row. The frame is in the
+    file only because it is quicker to copy a message as a whole; no table has a column for it.
 
     Args:
         log: a name in Avro's sense: letters, digits and underscores, not beginning with a digit.
@@ -64,6 +87,7 @@ def positioned(writer: Mapping[str, Any], log: str) -> dict[str, Any]:
         {"name": name, "type": {"type": "enum", "name": "Log", "namespace": _NAMESPACE, "symbols": [log]}},
         {"name": partition, "type": "int"},
         {"name": offset, "type": "long"},
+        {"name": "_frame", "type": {"type": "fixed", "name": "Frame", "namespace": _NAMESPACE, "size": HEADER.size}},
         *bare(writer["fields"]),
         {"name": END, "type": "int"},
     ]
@@ -77,34 +101,49 @@ def header(schema: Mapping[str, Any], sync: bytes) -> bytes:
     return _MAGIC + varint(len(meta)) + entries + varint(0) + sync
 
 
-def container(writer: Mapping[str, Any], log: str, rows: Iterable[tuple[int, int, bytes]], *, sync: bytes) -> bytes:
+def container(
+    writer: Mapping[str, Any],
+    log: str,
+    partitions: Sequence[int],
+    offsets: Sequence[int],
+    framed: Sequence[bytes],
+    *,
+    sync: bytes,
+) -> bytes:
     """One container file.
 
     Args:
         writer: schema of all the bodies.
         log: identity of the Kafka log they were read from.
-        rows: partition, offset and Avro body of each, in the order in which they are to stand.
+        partitions: of each message; [rows].
+        offsets: of each message; [rows].
+        framed: each message with its frame, in the order in which they are to stand; [rows].
         sync: 16 random bytes.
     """
-    parts = [header(positioned(writer, log), sync)]
-    add = parts.append
-    one_record, first_symbol = varint(1), varint(0)
-    behind = varint(END_MARK) + sync
-    more = len(behind) - SYNC_BYTES
-    # Few values come again and again: a dictionary is quicker than writing them each time.
-    befores: dict[int, bytes] = {}
-    sizes: dict[int, bytes] = {}
-    for partition, offset, body in rows:
-        place = befores.get(partition)
-        if place is None:
-            place = befores[partition] = first_symbol + varint(partition)
-        place += varint(offset)
-        size = len(place) + len(body) + more
-        start = sizes.get(size)
-        if start is None:
-            start = sizes[size] = one_record + varint(size)
-        add(start + place + body + behind)
-    return b"".join(parts)
+    head = header(positioned(writer, log), sync)
+    if not framed:
+        return head
+    end = varint(END_MARK)
+    first_symbol = varint(0)
+    around = len(first_symbol) + _INT_BYTES + _LONG_BYTES + len(end)
+    sizes = np.fromiter(map(len, framed), np.int64, len(framed)) + around
+    # Between two messages: the end of one block, and the start of the next.
+    columns = (
+        _repeated(end + sync + varint(1), len(framed)),
+        padded_varints(sizes, _INT_BYTES),
+        _repeated(first_symbol, len(framed)),
+        padded_varints(np.asarray(partitions, np.int64), _INT_BYTES),
+        padded_varints(np.asarray(offsets, np.int64), _LONG_BYTES),
+    )
+    between = np.concatenate(columns, axis=1)
+    cells: list[bytes] = between.view(f"V{between.shape[1]}").ravel().tolist()
+    # There is no block before the first message.
+    cells[0] = cells[0][len(end) + SYNC_BYTES :]
+    return b"".join((head, *chain.from_iterable(zip(cells, framed, strict=True)), end, sync))
+
+
+def _repeated(data: bytes, rows: int) -> NDArray[np.uint8]:
+    return np.broadcast_to(np.frombuffer(data, np.uint8), (rows, len(data)))
 
 
 def _sized(data: bytes) -> bytes:

@@ -21,8 +21,10 @@ INSERT_SETTINGS: dict[str, str | int] = {
     "min_insert_block_size_rows": _LARGER_THAN_ANY_BATCH,
     "min_insert_block_size_bytes": 0,
     "max_insert_threads": 1,
-    # The token reaches through materialized views to their tables.
+    # The token reaches through materialized views to their tables: that of a backfill, or a user's own.
     "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # Rows sent twice are told apart by FINAL and by merges, which look at them anyway.
+    "optimize_on_insert": 0,
     # A writer that does not know a field leaves the column's default.
     "input_format_avro_allow_missing_fields": 1,
 }
@@ -61,6 +63,7 @@ _DATA_CODES = frozenset(
         395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: the tables' own check, `_intact`
         407,  # DECIMAL_OVERFLOW
         469,  # VIOLATED_CONSTRAINT
+        748,  # AVRO_EXCEPTION; before it had a code of its own it came as STD_EXCEPTION
     }
 )
 _SETUP_CODES = frozenset(
@@ -107,18 +110,19 @@ def name_of(error: BaseException) -> str:
     return f"{name or 'ClickHouse error'} ({code})" if code else type(error).__name__
 
 
-def token_of(log: Log, positions: Sequence[tuple[int, int]]) -> str:
+def token_of(log: Log, partitions: Sequence[int], offsets: Sequence[int]) -> str:
     """Deduplication token of an insert: the log, and the first and last offset of each partition.
 
     Args:
-        positions: partition and offset of every row, each partition's offsets rising.
+        partitions: of every row; [rows].
+        offsets: of every row, each partition's rising; [rows].
     """
-    spans: dict[int, tuple[int, int]] = {}
-    for partition, offset in positions:
-        spans[partition] = (spans[partition][0] if partition in spans else offset, offset)
-    ranges = ",".join(f"{partition}:{first}-{last}" for partition, (first, last) in sorted(spans.items()))
+    # The first one of a partition is the last one to be written into the dictionary when it is filled backwards.
+    first = dict(zip(reversed(partitions), reversed(offsets), strict=True))
+    last = dict(zip(partitions, offsets, strict=True))
+    ranges = ",".join(f"{partition}:{first[partition]}-{last[partition]}" for partition in sorted(last))
     # The count tells the whole span from what was left of it once broken records were taken out.
-    return f"{log.topic}:{log.identity}:{ranges}:{len(positions)}"
+    return f"{log.topic}:{log.identity}:{ranges}:{len(offsets)}"
 
 
 def insert(client: Client, table: Table, file: bytes, token: str) -> None:

@@ -12,7 +12,8 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from itertools import chain
+from itertools import chain, groupby
+from operator import methodcaller
 
 import structlog
 from clickhouse_connect.driver.client import Client
@@ -163,19 +164,22 @@ class Sink:
             # Partitions came or went during the call. Some of the messages may follow on others that were dropped, and
             # stored they would hide the hole; all are read again from where the rows end.
             return
-        for message in messages:
-            self._take(message)
+        good = [message for message in messages if message.error() is None]
+        if len(good) < len(messages):
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._complain(message, error)
+        for topic, group in groupby(good, key=methodcaller("topic")):
+            self._take(topic, list(group))
 
-    def _take(self, message: Message) -> None:
-        error = message.error()
-        if error is not None:
-            self._complain(message, error)
-            return
-        topic = message.topic() or ""
+    def _take(self, topic: str, messages: list[Message]) -> None:
         queue = self._waiting[topic]
-        if not queue or queue[-1].is_full(self._policy):
-            queue.append(Batch(self._logs[topic], time.monotonic()))
-        queue[-1].add(message)
+        while messages:
+            if not queue or queue[-1].is_full(self._policy):
+                queue.append(Batch(self._logs[topic], time.monotonic()))
+            room = self._policy.max_rows - len(queue[-1].messages)
+            queue[-1].extend(messages[:room])
+            messages = messages[room:]
 
     def _complain(self, message: Message, error: KafkaError) -> None:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:

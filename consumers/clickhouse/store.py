@@ -11,8 +11,8 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import structlog
 from clickhouse_connect.driver.client import Client
@@ -37,12 +37,31 @@ log = structlog.get_logger(__name__)
 _ResultT = TypeVar("_ResultT")
 
 
-class Row(NamedTuple):
-    """A message whose framing is good and whose writer is known."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Messages whose framing is good and whose writer is known, column by column.
 
-    message: Message
-    writer: Writer
-    body: bytes
+    Attributes:
+        messages: as they came; [rows].
+        framed: the values to store: the messages' own, or their translation; [rows].
+        writers: the schema of each value; [rows].
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    framed: list[bytes] = field(default_factory=list)
+    writers: list[Writer] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def __getitem__(self, rows: slice) -> Rows:
+        return Rows(self.messages[rows], self.framed[rows], self.writers[rows])
+
+    def add(self, message: Message, framed: bytes, writer: Writer) -> None:
+        """Put a row at the end."""
+        self.messages.append(message)
+        self.framed.append(framed)
+        self.writers.append(writer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +111,32 @@ class Store:
         self._metrics.count(m.BATCHES, 1, self._table.name)
         return Stored(rows=len(rows) - refused_later, refused=len(refused) + refused_later)
 
-    def _sort(self, messages: Sequence[Message], cancel: threading.Event) -> tuple[list[Row], list[Refusal]]:
+    def _sort(self, messages: list[Message], cancel: threading.Event) -> tuple[Rows, list[Refusal]]:
         """Messages that may become rows, and messages that can't."""
-        rows: list[Row] = []
+        values = [message.value() for message in messages]
+        # Nearly always one writer wrote them all, and then there is nothing to do for each.
+        frames = {value[: HEADER.size] if value is not None else None for value in values}
+        found = {frame: self._writer_of(frame, cancel) for frame in frames}
+        if len(found) == 1 and isinstance(writer := next(iter(found.values())), Writer):
+            return Rows(messages, cast("list[bytes]", values), [writer] * len(messages)), []
+        rows = Rows()
         refused: list[Refusal] = []
-        known: dict[bytes, Writer] = {}  # by the first bytes of a message
-        for message in messages:
-            value = message.value()
-            writer = known.get(value[: HEADER.size]) if value is not None else None
-            if writer is not None and value is not None:
-                rows.append(Row(message, writer, value[HEADER.size :]))
-                continue
-            framed = unframe(value)
-            if isinstance(framed, Rejected):
-                refused.append(Refusal(message, framed))
-                continue
-            schema_id, body = framed
-            found = self._persist(lambda schema_id=schema_id: self._writers.get(schema_id), cancel)  # type: ignore[misc]
-            if isinstance(found, Rejected):
-                refused.append(Refusal(message, found))
-                continue
-            known[HEADER.pack(0, schema_id)] = found
-            rows.append(Row(message, found, body))
+        for message, value in zip(messages, values, strict=True):
+            writer = found[value[: HEADER.size] if value is not None else None]
+            if isinstance(writer, Rejected):
+                refused.append(Refusal(message, writer))
+            elif value is not None:
+                rows.add(message, value, writer)
         return rows, refused
 
-    def _store_rows(self, of: Log, rows: Sequence[Row], cancel: threading.Event) -> int:
+    def _writer_of(self, frame: bytes | None, cancel: threading.Event) -> Writer | Rejected:
+        """The writer of the messages that begin with these bytes, or why they can't be stored."""
+        unframed = unframe(frame)
+        if isinstance(unframed, Rejected):
+            return unframed
+        return self._persist(lambda: self._writers.get(unframed[0]), cancel)
+
+    def _store_rows(self, of: Log, rows: Rows, cancel: threading.Event) -> int:
         """Insert the rows; gives how many of them had to be refused."""
         rows, refused = self._alike(rows)
         self._put_aside(refused, among=len(rows) + len(refused), cancel=cancel)
@@ -126,58 +146,59 @@ class Store:
         self._put_aside(guilty, among=len(rows), cancel=cancel)
         return len(refused) + len(guilty) + self._store_parts(of, good, cancel)
 
-    def _store_parts(self, of: Log, rows: Sequence[Row], cancel: threading.Event) -> int:
+    def _store_parts(self, of: Log, rows: Rows, cancel: threading.Event) -> int:
         """Insert rows that all decode. What ClickHouse refuses even so is found by halving."""
         if self._try_insert(of, rows, cancel):
             return 0
         if len(rows) == 1:
             why = Rejected("RefusedByClickHouse", f"ClickHouse does not take it into {self._table.name}")
-            self._put_aside([Refusal(rows[0].message, why)], among=1, cancel=cancel)
+            self._put_aside([Refusal(rows.messages[0], why)], among=1, cancel=cancel)
             return 1
         middle = len(rows) // 2
         return self._store_parts(of, rows[:middle], cancel) + self._store_parts(of, rows[middle:], cancel)
 
-    def _alike(self, rows: Sequence[Row]) -> tuple[list[Row], list[Refusal]]:
+    def _alike(self, rows: Rows) -> tuple[Rows, list[Refusal]]:
         """The rows under one schema, for one file has one, and two inserts would not be stored as a whole.
 
         Where all have one writer that ClickHouse can read, they stay as they are. Else those that were written under
         another schema than ours are translated.
         """
-        writers = {row.writer for row in rows}
+        writers = set(rows.writers)
         if len(writers) <= 1 and all(writer.native for writer in writers):
-            return list(rows), []
+            return rows, []
         ours = self._writers.ours
-        alike: list[Row] = []
+        alike = Rows()
         refused: list[Refusal] = []
-        for row in rows:
-            body = row.body if row.writer is ours else self._writers.translate(row.writer, row.body)
-            if isinstance(body, Rejected):
-                refused.append(Refusal(row.message, body))
+        for message, framed, writer in zip(rows.messages, rows.framed, rows.writers, strict=True):
+            same = framed if writer is ours else self._writers.translate(writer, framed)
+            if isinstance(same, Rejected):
+                refused.append(Refusal(message, same))
             else:
-                alike.append(Row(row.message, ours, body))
-        self._metrics.count(m.TRANSLATED, sum(row.writer is not ours for row in rows), self._table.name)
+                alike.add(message, same, ours)
+        self._metrics.count(m.TRANSLATED, sum(writer is not ours for writer in rows.writers), self._table.name)
         return alike, refused
 
-    def _examine(self, rows: Sequence[Row]) -> tuple[list[Row], list[Refusal]]:
+    def _examine(self, rows: Rows) -> tuple[Rows, list[Refusal]]:
         """Rows that decode, and rows that do not."""
-        good: list[Row] = []
+        good = Rows()
         guilty: list[Refusal] = []
-        for row in rows:
-            found = self._codec.decode(self._table.topic, row.message.value())
+        for message, framed, writer in zip(rows.messages, rows.framed, rows.writers, strict=True):
+            found = self._codec.decode(self._table.topic, message.value())
             if isinstance(found, Rejected):
-                guilty.append(Refusal(row.message, found))
+                guilty.append(Refusal(message, found))
             else:
-                good.append(row)
+                good.add(message, framed, writer)
         return good, guilty
 
-    def _try_insert(self, of: Log, rows: Sequence[Row], cancel: threading.Event) -> bool:
+    def _try_insert(self, of: Log, rows: Rows, cancel: threading.Event) -> bool:
         """Whether ClickHouse took the rows; it did not when it refused some of them."""
-        if not rows:
+        if not len(rows):
             return True
-        places = [(row.message.partition() or 0, row.message.offset() or 0) for row in rows]
-        bodies = ((partition, offset, row.body) for (partition, offset), row in zip(places, rows, strict=True))
-        file = container(rows[0].writer.schema, of.identity, bodies, sync=secrets.token_bytes(SYNC_BYTES))
-        token = token_of(of, places)
+        partitions = [message.partition() or 0 for message in rows.messages]
+        offsets = [message.offset() or 0 for message in rows.messages]
+        schema = rows.writers[0].schema
+        file = container(schema, of.identity, partitions, offsets, rows.framed, sync=secrets.token_bytes(SYNC_BYTES))
+        token = token_of(of, partitions, offsets)
 
         def attempt() -> bool:
             try:

@@ -17,7 +17,7 @@ from fastavro import schemaless_reader, schemaless_writer
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
 from consumers.clickhouse.container import bare
-from schemas.codec import Rejected
+from schemas.codec import HEADER, Rejected
 from schemas.records import schema_json
 from schemas.registry import Registry, UnknownSchemaId
 from schemas.topics import Topic
@@ -74,13 +74,15 @@ class Writers:
         self._known[schema_id] = writer
         return writer
 
-    def translate(self, writer: Writer, body: bytes) -> bytes | Rejected:
-        """The body as our own schema writes it."""
-        source, target = io.BytesIO(body), io.BytesIO()
+    def translate(self, writer: Writer, framed: bytes) -> bytes | Rejected:
+        """The message as our own schema writes it, under the frame that it had."""
+        source, target = io.BytesIO(framed), io.BytesIO(framed[: HEADER.size])
+        source.seek(HEADER.size)
+        target.seek(HEADER.size)
         try:
             datum: Any = schemaless_reader(source, writer.parsed, self.ours.parsed)
-            if source.tell() != len(body):
-                return Rejected("BadBody", f"{len(body) - source.tell()} bytes are left over after the record")
+            if source.tell() != len(framed):
+                return Rejected("BadBody", f"{len(framed) - source.tell()} bytes are left over after the record")
             schemaless_writer(target, self.ours.parsed, datum)
         except Exception as error:  # any bytes may come, and fastavro raises whatever they lead to
             return Rejected("BadBody", f"the body does not read as {self._topic.record} ({type(error).__name__})")

@@ -36,6 +36,9 @@ class FakeMessage:
     def value(self) -> bytes | None:
         return self._fields.value
 
+    def __len__(self) -> int:
+        return len(self._fields.value or b"")
+
     def headers(self) -> list[tuple[str, str | bytes | None]] | None:
         return self._fields.headers
 

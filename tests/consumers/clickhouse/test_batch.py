@@ -12,8 +12,7 @@ POLICY = BatchPolicy(max_rows=3, max_age_s=1.0, max_bytes=100)
 
 def batch_of(*values: bytes | None, started: float = 10.0) -> Batch:
     batch = Batch(LOG, started)
-    for offset, value in enumerate(values):
-        batch.add(FakeMessage(value=value, offset=offset))
+    batch.extend([FakeMessage(value=value, offset=offset) for offset, value in enumerate(values)])
     return batch
 
 
@@ -40,6 +39,6 @@ def test_a_tombstone_has_no_bytes() -> None:
 
 def test_next_offsets_are_those_after_the_last_message_of_each_partition() -> None:
     batch = Batch(LOG, 0.0)
-    for partition, offset in [(0, 5), (1, 7), (0, 6), (1, 9)]:
-        batch.add(FakeMessage(partition=partition, offset=offset))
+    places = [(0, 5), (1, 7), (0, 6), (1, 9)]
+    batch.extend([FakeMessage(partition=partition, offset=offset) for partition, offset in places])
     assert batch.next_offsets() == {0: 7, 1: 10}

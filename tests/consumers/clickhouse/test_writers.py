@@ -12,7 +12,7 @@ import pytest
 from fastavro.schema import parse_schema
 
 from consumers.clickhouse.writers import Writer, Writers
-from schemas.codec import Rejected
+from schemas.codec import HEADER, Rejected, frame
 from schemas.records import parsed_schema, schema_json, schema_text
 from schemas.registry import UnknownSchemaId
 from schemas.topics import ANSWERS_DRAFTED, ORDERS, Topic
@@ -107,9 +107,13 @@ def test_a_body_is_translated_into_our_schema_with_defaults() -> None:
     assert isinstance(writer, Writer)
     out = io.BytesIO()
     fastavro.schemaless_writer(out, parse_schema(old), datum)
-    translated = some.translate(writer, out.getvalue())
+    translated = some.translate(writer, frame(1, out.getvalue()))
     assert isinstance(translated, bytes)
-    assert fastavro.schemaless_reader(io.BytesIO(translated), parsed_schema("OrderEvent"), None) == {**datum, "line": 1}
+    assert translated[: HEADER.size] == frame(1, b"")
+    assert fastavro.schemaless_reader(io.BytesIO(translated[HEADER.size :]), parsed_schema("OrderEvent"), None) == {
+        **datum,
+        "line": 1,
+    }
 
 
 def test_what_does_not_translate_is_rejected() -> None:
@@ -119,6 +123,6 @@ def test_what_does_not_translate_is_rejected() -> None:
 
     fastavro.schemaless_writer(out, parsed_schema("OrderEvent"), to_avro(FULL[2]))
     for body in (out.getvalue()[:-3], out.getvalue() + b"\x00", b""):
-        found = some.translate(some.ours, body)
+        found = some.translate(some.ours, frame(1, body))
         assert isinstance(found, Rejected)
         assert found.error_class == "BadBody"

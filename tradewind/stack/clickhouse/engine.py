@@ -66,31 +66,30 @@ class Statistics:
 
 
 class Inserter:
-    """An INSERT that is under way: raw bytes in the statement's format, then `finish` or `cancel`."""
+    """An INSERT that is under way: raw bytes in the statement's format, then `finish`.
+
+    The engine gets statement and data as one text. chDB has calls that take the data piece by piece, but they report
+    only what goes wrong in parsing: where a column's expression, a constraint or a view refuses the rows, they say
+    that all is well and store nothing.
+    """
 
     def __init__(self, raw: Any, statement: str, data_format: str) -> None:
         self._raw = raw
-        self._handle = _engine_call(raw.send_insert, statement, data_format)
+        self._parts = [f"{statement} FORMAT {data_format}\n".encode()]
 
     def append(self, data: bytes) -> None:
-        """Hands the next bytes to the engine, which parses them as they come.
-
-        Raises:
-            ClickHouseError: the engine rejected the data.
-        """
-        _engine_call(self._raw.insert_append, self._handle, data)
+        """Takes the next bytes."""
+        self._parts.append(data)
 
     def finish(self) -> Statistics:
-        """Commits.
+        """Stores the rows.
 
         Raises:
-            ClickHouseError: the engine rejected the data; the block it was in is not in the table.
+            ClickHouseError: the engine refused; the block that it refused is not in the table.
         """
-        return Statistics.of(_engine_call(self._raw.insert_done, self._handle))
-
-    def cancel(self) -> None:
-        """Drops what is not yet in the table."""
-        _engine_call(self._raw.insert_cancel, self._handle)
+        text = b"".join(self._parts)
+        self._parts.clear()
+        return Statistics.of(_engine_call(self._raw.query, text, "TabSeparated"))
 
 
 class Connection:
@@ -232,3 +231,5 @@ def _engine_call(function: Any, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     except RuntimeError as error:  # chDB raises nothing finer
         raise ClickHouseError.from_engine(str(error)) from None
+    except UnicodeDecodeError as error:  # the message quotes bytes that are no UTF-8
+        raise ClickHouseError.from_engine(error.object.decode(errors="replace")) from None

@@ -90,12 +90,12 @@ class Exchange:
         self._inserter = self._opened.insert(self.text, data_format)
 
     def append(self, data: bytes) -> None:
-        """Hands the next bytes of an INSERT to the engine."""
+        """Takes the next bytes of an INSERT."""
         assert self._inserter is not None
         self._inserter.append(data)
 
     def finish_insert(self) -> Statistics:
-        """Commits an INSERT."""
+        """Runs an INSERT with the data that it was given."""
         assert self._inserter is not None
         inserter, self._inserter = self._inserter, None
         return inserter.finish()
@@ -108,8 +108,6 @@ class Exchange:
         try:
             if self._blocks is not None:
                 self._blocks.close()
-            if self._inserter is not None:
-                self._inserter.cancel()
             if self._session is not None and self._session.connection is self._connection:
                 self._give_back(self._connection)
                 self._connection = None

@@ -38,8 +38,6 @@ T = TypeVar("T")
 _HEAD_BYTES = 262_144
 # A statement without data is read whole, up to here.
 _MAX_STATEMENT_BYTES = 64 * 1024 * 1024
-# How much of an insert's body is gathered before it crosses into the engine's thread.
-_APPEND_BYTES = 1024 * 1024
 # The formats whose blocks, one after the other, make a valid whole: those without a head and a foot.
 _STREAMABLE = frozenset(("Native", "TabSeparated", "TSV", "CSV", "JSONEachRow", "RowBinary"))
 
@@ -121,15 +119,9 @@ class ClickHouseServer:
             await self._run(exchange.close)
 
     async def _insert(self, exchange: Exchange, first: bytes, body: AsyncIterator[bytes]) -> web.Response:
-        pending, size = [first], len(first)
+        exchange.append(first)
         async for chunk in body:
-            pending.append(chunk)
-            size += len(chunk)
-            if size >= _APPEND_BYTES:
-                await self._run(exchange.append, b"".join(pending))
-                pending, size = [], 0
-        if size:
-            await self._run(exchange.append, b"".join(pending))
+            exchange.append(chunk)
         statistics = await self._run(exchange.finish_insert)
         return web.Response(headers=self._headers(exchange.query, None, statistics))
 
