@@ -109,3 +109,21 @@ def test_the_output_format_is_that_of_the_last_clause(text: bytes, expected: str
 )
 def test_the_first_word_stands_past_comments_and_brackets(text: bytes, word: str) -> None:
     assert first_word(text) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"INSERT INTO t (a, settings) FORMAT CSV\n1", "INSERT INTO t (a, settings)  FROM INFILE '/f'  FORMAT CSV"),
+        (b"INSERT INTO t SETTINGS a=1 FORMAT CSV\n1", "INSERT INTO t  FROM INFILE '/f' SETTINGS a=1  FORMAT CSV"),
+        (
+            "INSERT INTO `ä` SETTINGS a=1 VALUES".encode(),
+            "INSERT INTO `ä`  FROM INFILE '/f' SETTINGS a=1  FORMAT Values",
+        ),
+        (b"INSERT INTO settings VALUES (1)", "INSERT INTO settings  FROM INFILE '/f'  FORMAT Values"),
+    ],
+)
+def test_the_file_is_named_before_the_settings(text: bytes, expected: str) -> None:
+    insert = split_insert(text)
+    assert insert is not None
+    assert insert.from_file("/f") == expected

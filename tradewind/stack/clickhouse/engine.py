@@ -9,6 +9,8 @@ totals of WITH TOTALS, which come with the last, empty block.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from urllib.parse import urlencode
 import chdb
 
 from tradewind.stack.clickhouse.errors import UNKNOWN_SETTING, ClickHouseError
-from tradewind.stack.clickhouse.sql import quote, quote_identifier
+from tradewind.stack.clickhouse.sql import Insert, quote, quote_identifier
 
 _native: Any = chdb._chdb  # a C extension without stubs
 
@@ -66,20 +68,21 @@ class Statistics:
 
 
 class Inserter:
-    """An INSERT that is under way: raw bytes in the statement's format, then `finish`.
+    """An INSERT that is under way: raw bytes in the statement's format, then `finish` or `cancel`.
 
-    The engine gets statement and data as one text. chDB has calls that take the data piece by piece, but they report
-    only what goes wrong in parsing: where a column's expression, a constraint or a view refuses the rows, they say
-    that all is well and store nothing.
+    The data go through a file. chDB has calls that take them piece by piece, but where a column's expression, a
+    constraint or a view refuses the rows, those say that all is well and store nothing; and data that stand behind
+    the statement end at the first empty line, and what follows is run as a statement of its own.
     """
 
-    def __init__(self, raw: Any, statement: str, data_format: str) -> None:
+    def __init__(self, raw: Any, insert: Insert, folder: Path) -> None:
         self._raw = raw
-        self._parts = [f"{statement} FORMAT {data_format}\n".encode()]
+        self._insert = insert
+        self._file = tempfile.NamedTemporaryFile(dir=folder)  # noqa: SIM115: `finish` and `cancel` close it
 
     def append(self, data: bytes) -> None:
         """Takes the next bytes."""
-        self._parts.append(data)
+        self._file.write(data)
 
     def finish(self) -> Statistics:
         """Stores the rows.
@@ -87,16 +90,21 @@ class Inserter:
         Raises:
             ClickHouseError: the engine refused; the block that it refused is not in the table.
         """
-        text = b"".join(self._parts)
-        self._parts.clear()
-        return Statistics.of(_engine_call(self._raw.query, text, "TabSeparated"))
+        with self._file:
+            self._file.flush()
+            return Statistics.of(_engine_call(self._raw.query, self._insert.from_file(self._file.name), "TabSeparated"))
+
+    def cancel(self) -> None:
+        """Drops the data."""
+        self._file.close()
 
 
 class Connection:
     """One connection, for one thread at a time. Every method raises ClickHouseError where the engine does."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, folder: Path) -> None:
         self._raw = raw
+        self._folder = folder
         self.execute(_SERVER_DEFAULTS)
 
     def close(self) -> None:
@@ -174,9 +182,9 @@ class Connection:
             if not finished:
                 _engine_call(self._raw.streaming_cancel_query, handle)
 
-    def insert(self, statement: str, data_format: str) -> Inserter:
-        """Begins an INSERT; `statement` has no FORMAT clause."""
-        return Inserter(self._raw, statement, data_format)
+    def insert(self, insert: Insert) -> Inserter:
+        """Begins an INSERT."""
+        return Inserter(self._raw, insert, self._folder)
 
 
 class Engine:
@@ -191,7 +199,9 @@ class Engine:
     """
 
     def __init__(self, path: Path, memory_ratio: float) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        self._inserts = path / "inserts"
+        shutil.rmtree(self._inserts, ignore_errors=True)  # what an engine that was killed had in hand
+        self._inserts.mkdir(parents=True)
         # Never the bare path: a "?" in it would be read as the start of the options.
         options = urlencode({"max_server_memory_usage_to_ram_ratio": memory_ratio})
         self._address = f"{path.resolve()}?{options}"
@@ -203,7 +213,7 @@ class Engine:
 
     def connect(self) -> Connection:
         """A new connection, with the settings of a fresh server session."""
-        return Connection(_engine_call(_native.connect, self._address))
+        return Connection(_engine_call(_native.connect, self._address), self._inserts)
 
     def content_type(self, output_format: str) -> str:
         """The media type of a format."""

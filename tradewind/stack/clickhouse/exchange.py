@@ -64,7 +64,8 @@ class Exchange:
         for table in self.query.external_tables:
             name = sql.quote_identifier(table.name)
             self._connection.execute(f"CREATE TEMPORARY TABLE {name} ({table.structure})")
-            inserter = self._connection.insert(f"INSERT INTO {name}", table.format)
+            statement = f"INSERT INTO {name}"
+            inserter = self._connection.insert(sql.Insert(statement, len(statement), table.format, 0))
             inserter.append(table.data)
             inserter.finish()
         self._connection.set(settings)
@@ -84,10 +85,10 @@ class Exchange:
             self._blocks = self._opened.stream(self.text, self.query.default_format, self.query.parameters)
         return next((block for block in self._blocks if block[0]), None)
 
-    def begin_insert(self, data_format: str) -> None:
+    def begin_insert(self, insert: sql.Insert) -> None:
         """Begins an INSERT, whose data `append` takes."""
         self._opened.set_parameters(self.query.parameters)
-        self._inserter = self._opened.insert(self.text, data_format)
+        self._inserter = self._opened.insert(insert)
 
     def append(self, data: bytes) -> None:
         """Takes the next bytes of an INSERT."""
@@ -108,6 +109,8 @@ class Exchange:
         try:
             if self._blocks is not None:
                 self._blocks.close()
+            if self._inserter is not None:
+                self._inserter.cancel()
             if self._session is not None and self._session.connection is self._connection:
                 self._give_back(self._connection)
                 self._connection = None

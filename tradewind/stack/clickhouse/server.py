@@ -107,7 +107,7 @@ class ClickHouseServer:
         try:
             if insert is not None:
                 await self._run(exchange.open, self._engine, insert.format)
-                await self._run(exchange.begin_insert, insert.format)
+                await self._run(exchange.begin_insert, insert)
                 return await self._insert(exchange, head[insert.data_start :], body)
             await self._run(exchange.open, self._engine)
             output = sql.output_format(head) or query.default_format

@@ -27,13 +27,20 @@ _QUERIES = frozenset((b"SELECT", b"WITH", b"FROM", b"WATCH"))
 class Insert:
     """An INSERT whose data follows its text.
 
-    `statement` is all that stands before FORMAT or VALUES, `format` the format of the data, and `data_start` the
-    index of the data's first byte in the text that was split.
+    `statement` is all that stands before FORMAT or VALUES, `settings_start` where its SETTINGS clause begins (its
+    end where it has none), `format` the format of the data, and `data_start` the index of the data's first byte in
+    the text that was split.
     """
 
     statement: str
+    settings_start: int
     format: str
     data_start: int
+
+    def from_file(self, path: str) -> str:
+        """The same statement with its data in a file."""
+        head, settings = self.statement[: self.settings_start], self.statement[self.settings_start :]
+        return f"{head} FROM INFILE {quote(path)} {settings} FORMAT {self.format}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ def split_insert(text: bytes) -> Insert | None:
     if (first := next(tokens, None)) is None or first.upper != b"INSERT":
         return None
     naming_table = True  # a table may be called `format` or `values`
+    settings_start: int | None = None
     for token in tokens:
         if naming_table:
             naming_table = token.upper in (b"INTO", b"TABLE", b"FUNCTION")
@@ -68,15 +76,23 @@ def split_insert(text: bytes) -> Insert | None:
             naming_table = True
         elif token.upper in _QUERIES:
             return None
+        elif token.upper == b"SETTINGS":
+            settings_start = len(text[: token.start].decode())
         elif token.upper == b"VALUES":
-            return Insert(text[: token.start].decode(), "Values", token.end)
+            return _insert(text[: token.start], settings_start, "Values", token.end)
         elif token.upper == b"FORMAT":
             name = next(tokens, None)
             if name is None or name.kind != "word":
                 return None
             gap = _BEFORE_DATA.match(text, name.end)
-            return Insert(text[: token.start].decode(), name.text.decode(), gap.end() if gap else name.end)
+            data_start = gap.end() if gap else name.end
+            return _insert(text[: token.start], settings_start, name.text.decode(), data_start)
     return None
+
+
+def _insert(before: bytes, settings_start: int | None, data_format: str, data_start: int) -> Insert:
+    statement = before.decode()
+    return Insert(statement, len(statement) if settings_start is None else settings_start, data_format, data_start)
 
 
 def output_format(text: bytes) -> str | None:
