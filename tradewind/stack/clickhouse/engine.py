@@ -78,7 +78,7 @@ class Inserter:
     def __init__(self, raw: Any, insert: Insert, folder: Path) -> None:
         self._raw = raw
         self._insert = insert
-        self._file = tempfile.NamedTemporaryFile(dir=folder)  # noqa: SIM115: `finish` and `cancel` close it
+        self._file = tempfile.NamedTemporaryFile(dir=folder)  # noqa: SIM115 (`finish` and `cancel` close it)
 
     def append(self, data: bytes) -> None:
         """Takes the next bytes."""
