@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test unit lint format bench bench-engine wheel clean
+.PHONY: help setup demo up test unit lint format bench bench-engine bench-queries bench-insights sink-faults wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,15 @@ bench: $(READY) ## measure the sink beside a plain loop, into bench/results/
 
 bench-engine: $(READY) ## measure the engine beside its peers, into bench/results/
 	@$(BIN)/python -m bench.engine $(ARGS)
+
+bench-insights: $(READY) ## plant 200 anomalies in a real year and count those found, into bench/results/
+	@$(BIN)/python -m bench.insights $(ARGS)
+
+bench-queries: $(READY) ## time analysts' queries over 50 million orders, into bench/results/
+	@$(BIN)/python -m bench.queries $(ARGS)
+
+sink-faults: $(READY) ## kill what stores a million orders, again and again, and compare (about 10 minutes)
+	@$(BIN)/python -m bench.sink_faults $(ARGS)
 
 wheel: $(READY) ## build dist/tradewind-*.whl
 	@$(BIN)/python -m build --wheel --quiet

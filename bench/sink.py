@@ -1,154 +1,159 @@
-"""How fast and how fresh orders come into ClickHouse: our sink, and beside it the loop that everybody writes first.
+"""How fast and how fresh orders come into ClickHouse: our sink, and beside it what people write first.
 
-    python -m bench.sink [--rows 200000] [--rate 2000] [--seconds 15]
+    python -m bench.sink [--rows 2000000] [--quix-rows 300000] [--rate 20000] [--seconds 20]
 
-Broker, ClickHouse, producer and consumer share this machine, so the figures are for all of them together. The plain
-loop is confluent-kafka, fastavro's decode of each message, and clickhouse-connect's insert of columns, 50,000 rows a
-batch.
+Broker, ClickHouse, producer and consumer share this machine, so the figures are for all of them together. Each
+consumer is a process of its own and reads the same topic; its rate is taken from its first visible row to its last.
+
+- ours: `tradewind sink`, all topics subscribed, with its default settings.
+- plain: confluent-kafka, fastavro's decode of each message, clickhouse-connect's insert of columns, 50,000 rows each.
+- quix: quixstreams with a BatchingSink of its own kind, the same decode and the same insert, 50,000 rows each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime, timezone
-from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer
 
+from bench.sink_load import fill, steady
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.migrate import migrate
-from consumers.clickhouse.sink import run_sink
-from schemas.codec import Codec, Rejected
-from schemas.events import OrderEvent, from_avro
-from schemas.publisher import Publisher
-from schemas.registry import CommittedRegistry
-from schemas.topics import ORDERS
-from schemas.validation import validate
 from streams import topics
 from tradewind.assembly import settings_for
-from tradewind.demo import journey
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack, StackConfig
 
 RESULTS = Path(__file__).parent / "results" / "sink.json"
-CODEC = Codec(CommittedRegistry())
-COLUMNS = ("event_id", "occurred_at", "merchant_id", "order_id", "line", "listing_id", "kind", "quantity", "amount",
-           "discount", "currency", "buyer_id", "store")  # fmt: skip
-
-
-def real_orders(rows: int) -> list[OrderEvent]:
-    """Real order lines, repeated under new ids until there are enough."""
-    known = [from_avro(OrderEvent, valid(row)) for row in journey.orders(50_000)]
-    return [replace(order, event_id=uuid.uuid4()) for order in islice(cycle(known), rows)]
-
-
-def valid(row: dict[str, Any]) -> dict[str, Any]:
-    datum = validate(ORDERS.record, row)
-    assert isinstance(datum, dict)
-    return datum
-
-
-def send(settings: Settings, orders: list[OrderEvent], rate: float | None = None) -> None:
-    """Publish the orders, `rate` a second where one is given, each with the present time."""
-    with Publisher(settings.kafka_client(), CODEC) as publisher:
-        started = time.monotonic()
-        for number, order in enumerate(orders):
-            if rate is not None:
-                time.sleep(max(0.0, started + number / rate - time.monotonic()))
-                publisher.publish(replace(order, occurred_at=datetime.now(timezone.utc)))
-            else:
-                publisher.publish_bytes(ORDERS.name, order.order_id.encode(), CODEC.encode_event(order))
+_POLL_S = 0.01
 
 
 @contextmanager
-def our_sink(settings: Settings) -> Iterator[None]:
-    """The sink in a thread of its own."""
-    stop = threading.Event()
-    thread = threading.Thread(target=run_sink, args=(settings, stop), kwargs={"registry": CommittedRegistry()})
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def rows_a_second(client: Client, table: str, rows: int) -> float:
-    """Rows a second, from the first batch that is visible to the last."""
-    count: Callable[[], int] = lambda: int(client.query(f"SELECT count() FROM {table}").result_rows[0][0])  # noqa: E731
-    while (first := count()) == 0:
-        time.sleep(0.005)
-    started = time.monotonic()
-    while count() < rows:
-        time.sleep(0.005)
-    return (rows - first) / (time.monotonic() - started)
-
-
-def plain_loop(settings: Settings, client: Client, rows: int) -> float:
-    """Rows a second of the plain loop, from its first message to its last insert."""
-    client.command("CREATE TABLE plain AS orders")
-    consumer = Consumer(
-        settings.kafka_client(**{"group.id": "plain", "auto.offset.reset": "earliest", "session.timeout.ms": 6000})
+def process(settings: Settings, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process with these settings, ended with the block."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **settings.environment()},
+        stdout=subprocess.DEVNULL,
+        stderr=None if os.environ.get("BENCH_LOG") else subprocess.DEVNULL,
     )
-    consumer.subscribe([ORDERS.name])
-    batch: list[list[Any]] = []
-    stored, started = 0, 0.0
-    while stored < rows:
-        for message in consumer.consume(10_000, 0.2):
-            started = started or time.monotonic()
-            datum = CODEC.decode(ORDERS, message.value())
-            assert not isinstance(datum, Rejected)
-            batch.append([datum[name] for name in COLUMNS])
-        if len(batch) >= min(50_000, rows - stored):
-            client.insert("plain", batch, column_names=COLUMNS)
-            stored, batch = stored + len(batch), []
-    consumer.close()
-    return rows / (time.monotonic() - started)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        child.wait(60)
+
+
+def peak_rss_mb(pid: int) -> int:
+    """The most memory that the process has had, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
+
+
+def count(client: Client, table: str) -> int:
+    """Rows of the table, from its metadata."""
+    return int(client.query(f"SELECT count() FROM {table}").result_rows[0][0])
+
+
+def rows_a_second(client: Client, table: str, rows: int, child: subprocess.Popen[bytes]) -> float:
+    """Rows a second from the first that is visible to the last."""
+
+    def wait_for(least: int) -> int:
+        while (found := count(client, table)) < least:
+            if child.poll() is not None:
+                raise SystemExit(f"the process that fills {table} ended with {child.returncode} at {found} rows")
+            time.sleep(_POLL_S)
+        return found
+
+    first = wait_for(1)
+    started = time.monotonic()
+    last = wait_for(rows)
+    return (last - first) / (time.monotonic() - started)
+
+
+def freshness(client: Client, settings: Settings, rate: int, seconds: int) -> list[float]:
+    """Milliseconds from produce to visible in a SELECT, median and 99th percentile, at a steady rate.
+
+    The rows of one insert share `_inserted_at` and become visible at once; when that was is seen by asking for new
+    ones every few milliseconds.
+    """
+    before = count(client, "orders")
+    seen: dict[int, float] = {}
+    newest = int(client.query("SELECT toUnixTimestamp64Milli(max(_inserted_at)) FROM orders").result_rows[0][0])
+    with steady(settings, rate, seconds):
+        while count(client, "orders") < before + rate * seconds:
+            found = client.query(
+                "SELECT DISTINCT toUnixTimestamp64Milli(_inserted_at) FROM orders"
+                " WHERE _inserted_at > fromUnixTimestamp64Milli({newest:Int64})",
+                parameters={"newest": newest},
+            )
+            now = time.time() * 1000
+            for (insert,) in found.result_rows:
+                seen.setdefault(insert, now)
+            newest = max([newest, *seen])
+            time.sleep(_POLL_S)
+    now = time.time() * 1000
+    for (insert,) in client.query(
+        "SELECT DISTINCT toUnixTimestamp64Milli(_inserted_at) FROM orders"
+        " WHERE _inserted_at > now() - INTERVAL 5 MINUTE"
+    ).result_rows:
+        seen.setdefault(insert, now)
+    inserts = sorted(seen)
+    waited = client.query(
+        "SELECT quantilesExact(0.5, 0.99, 1)(transform(toUnixTimestamp64Milli(_inserted_at), {inserts:Array(Int64)},"
+        " {visible:Array(Float64)}, 0.) - toUnixTimestamp64Milli(occurred_at)) FROM orders"
+        " WHERE occurred_at > now() - INTERVAL 1 HOUR",
+        parameters={"inserts": inserts, "visible": [seen[insert] for insert in inserts]},
+    )
+    return [float(value) for value in waited.result_rows[0][0]]
 
 
 def main() -> None:
-    """Run both, print and write the figures."""
+    """Run all, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--rate", type=float, default=2_000, help="orders a second while freshness is measured")
-    parser.add_argument("--seconds", type=float, default=15, help="how long freshness is measured")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="orders to drain")
+    parser.add_argument("--quix-rows", type=int, default=300_000, help="quixstreams is stopped after so many")
+    parser.add_argument("--rate", type=int, default=20_000, help="orders a second while freshness is measured")
+    parser.add_argument("--seconds", type=int, default=20, help="how long freshness is measured")
+    parser.add_argument("--only-ours", action="store_true", help="without the peers; writes no file")
     args = parser.parse_args()
+    figures: dict[str, float] = {"rows": args.rows}
     with tempfile.TemporaryDirectory() as folder, LocalStack(StackConfig(Path(folder))) as stack:
-        settings = settings_for(Settings(data_dir=Path(folder)), stack.endpoints)
+        settings = settings_for(Settings(data_dir=Path(folder), metrics_port=-1), stack.endpoints)
         topics.create(settings)
         migrate(settings)
         client = open_client(settings)
-        send(settings, real_orders(args.rows))
-        plain = plain_loop(settings, client, args.rows)
-        with our_sink(settings):
-            ours = rows_a_second(client, "orders", args.rows)
-            send(settings, real_orders(int(args.rate * args.seconds)), args.rate)
-            rows_a_second(client, "orders", args.rows + int(args.rate * args.seconds))
-        fresh = client.query(
-            "SELECT quantilesExact(0.5, 0.99)(dateDiff('millisecond', occurred_at, _inserted_at)) FROM orders"
-            " WHERE occurred_at > now() - INTERVAL 10 MINUTE"
-        ).result_rows[0][0]
-    figures = {
-        "rows": args.rows,
-        "ours_rows_s": round(ours),
-        "plain_rows_s": round(plain),
-        "ratio_plain": round(ours / plain, 2),
+        print(f"filling the topic with {args.rows:,} orders ...", file=sys.stderr)
+        fill(settings, args.rows)
+        with process(settings, "tradewind", "sink") as child:
+            figures["ours_rows_s"] = round(rows_a_second(client, "orders", args.rows, child))
+            print(f"ours {figures['ours_rows_s']:,.0f} rows/s", file=sys.stderr)
+            p50, p99, worst = freshness(client, settings, args.rate, args.seconds)
+            figures["peak_rss_mb"] = peak_rss_mb(child.pid)
+        if not args.only_ours:
+            for name, rows in (("plain", args.rows), ("quix", args.quix_rows)):
+                client.command(f"CREATE TABLE {name} AS orders")
+                with process(settings, "bench.sink_peers", name) as child:
+                    figures[f"{name}_rows_s"] = round(rows_a_second(client, name, rows, child))
+                    print(f"{name} {figures[f'{name}_rows_s']:,.0f} rows/s", file=sys.stderr)
+                figures[f"ratio_{name}"] = round(figures["ours_rows_s"] / figures[f"{name}_rows_s"], 2)
+    figures |= {
         "events_s_while_fresh": args.rate,
-        "event_to_clickhouse_p50_ms": fresh[0],
-        "event_to_clickhouse_p99_ms": fresh[1],
+        "produce_to_visible_p50_ms": round(p50),
+        "produce_to_visible_p99_ms": round(p99),
+        "produce_to_visible_max_ms": round(worst),
     }
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if not args.only_ours:
+        RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=2))
 
 

@@ -214,7 +214,7 @@ class ConfluentRegistry:
             self._client.set_config(
                 topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE)
             )
-            return self._client.register_schema(topic.subject, Schema(schema_text(topic.record), "AVRO"))
+            return int(self._client.register_schema(topic.subject, Schema(schema_text(topic.record), "AVRO")))
         except Exception as error:
             raise self._named(error, None) from error
 

@@ -22,6 +22,17 @@ QUESTION_WAIT_SECONDS = Histogram(
 ROUTES = Counter("tradewind_routes_total", "Results by route and reason.", ["stage", "route", "reason"])
 LISTINGS_KNOWN = Gauge("tradewind_listings_known", "Listings in this worker's table.")
 APPROVED_ANSWERS_KNOWN = Gauge("tradewind_approved_answers_known", "Approved answers that drafts may rest on.")
+INSIGHTS_OWNER = Gauge("tradewind_insights_owner", "1 in the one worker that says insights.")
+INSIGHTS_SAID = Counter(
+    "tradewind_insights_total", "Insights said, by what wrote the paragraph.", ["metric", "kind", "method"]
+)
+INSIGHT_REFUSALS = Counter(
+    "tradewind_insight_refusals_total", "Paragraphs of the model that were not let through.", ["category"]
+)
+INSIGHT_LOOKS = Counter("tradewind_insight_looks_total", "Looks at the merchants' numbers.", ["outcome"])
+INSIGHT_LOOK_SECONDS = Histogram(
+    "tradewind_insight_look_seconds", "From the start of a look to what came of it.", buckets=_SECONDS
+)
 MODEL_LOAD_SECONDS = Gauge("tradewind_model_load_seconds", "Time to load and warm up the model.")
 MODEL_MEMORY_BYTES = Gauge("tradewind_model_memory_bytes", "Memory that the model took.")
 MODEL_TOKENS = Counter("tradewind_model_tokens_total", "Tokens read and written by the model.", ["stage", "kind"])

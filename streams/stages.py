@@ -4,4 +4,5 @@ from __future__ import annotations
 
 ENRICH = "enrich"
 ANSWER = "answer"
-STAGES = (ENRICH, ANSWER)
+INSIGHTS = "insights"
+STAGES = (ENRICH, ANSWER, INSIGHTS)

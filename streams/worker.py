@@ -1,14 +1,14 @@
-"""A worker: one process, one engine, and a Faust app for each of its agents.
+"""A worker: one process, one engine, and a Faust app for each of its agents that reads a topic.
 
-The agents are apps of their own, each with its consumer group, so that a backlog of copy to write does not hold up
+These agents are apps of their own, each with its consumer group, so that a backlog of copy to write does not hold up
 answers, and agents can be spread over workers as the load wants. They share the engine, which puts answers first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
@@ -21,6 +21,8 @@ from model.tasks.answer_draft import DraftPolicy
 from model.tasks.copy_policy import DescribePolicy
 from model.tasks.prepare import prepare
 from schemas.codec import Codec
+from schemas.events import OpsInsight
+from schemas.publisher import Publisher
 from schemas.topics import LISTINGS, QUESTIONS
 from streams import metrics
 from streams.answer import Answer
@@ -29,12 +31,17 @@ from streams.approved_book import ApprovedBook
 from streams.book import Book
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
 from streams.enrich import Enrich
+from streams.insights.agent import Insights, InsightsPolicy
+from streams.insights.detect import DetectionPolicy
+from streams.insights.owner import Ownership
+from streams.insights.recall import recall
+from streams.insights.source import Source
 from streams.lane import Lane
 from streams.listing_book import ListingBook
 from streams.outlet import Outlet
 from streams.policies import Policies
 from streams.retrying import Retrier
-from streams.stages import ANSWER, ENRICH, STAGES
+from streams.stages import ANSWER, ENRICH, INSIGHTS, STAGES
 from tradewind.settings import Settings
 
 log = structlog.get_logger("tradewind.worker")
@@ -52,6 +59,7 @@ class Worker:
         agents: names from `STAGES`.
         engine: what writes; the worker does not close it.
         policies: what merchants promise, for answers.
+        source: the merchants' numbers, a must for insights.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class Worker:
         codec: Codec,
         *,
         policies: Policies = Policies(),
+        source: Source | None = None,
         clock: Callable[[], datetime] = utc_now,
         random: Random | None = None,
     ) -> None:
@@ -73,6 +82,9 @@ class Worker:
         self._engine = engine
         self._codec = codec
         self._policies = policies
+        if INSIGHTS in agents and source is None:
+            raise ValueError("the agent insights reads ClickHouse; give the worker a source")
+        self._source = source
         self._clock = clock
         self._random = random or Random()
         self._lanes: list[Lane[Any]] = []
@@ -86,7 +98,8 @@ class Worker:
         """
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await asyncio.to_thread(prepare)
-        apps = [self._enrich_app(failed) if agent == ENRICH else self._answer_app(failed) for agent in self._agents]
+        make = {ENRICH: self._enrich_app, ANSWER: self._answer_app}
+        apps = [make[agent](failed) for agent in self._agents if agent in make]
         try:
             for book in self._books:
                 book.start()
@@ -96,7 +109,9 @@ class Worker:
             metrics.READY.set(1)
             log.info("worker started", agents=self._agents, kafka=self._settings.bootstrap_servers)
             unending = [failed, *(book.failed for book in self._books)]
-            await _first_of(stop.wait(), *map(_never_ends, unending), *(_crash_of(app) for app in apps))
+            await _first_of(
+                stop.wait(), *map(_never_ends, unending), *(_crash_of(app) for app in apps), *self._insights()
+            )
         finally:
             metrics.READY.set(0)
             log.info("worker stopping", agents=self._agents)
@@ -169,6 +184,34 @@ class Worker:
             await _reporting(failed, lane.run(stream.noack().events()))
 
         return app
+
+    def _insights(self) -> list[Coroutine[Any, Any, None]]:
+        """What never ends while insights are said: the membership of those who may, and the looks."""
+        if self._source is None or INSIGHTS not in self._agents:
+            return []
+        settings, codec = self._settings, self._codec
+        owner = Ownership(settings.kafka_client(), settings.kafka_session_timeout_ms)
+        publisher = Publisher(settings.kafka_client(), codec)
+
+        def publish(insights: Iterable[OpsInsight]) -> None:
+            for insight in insights:
+                publisher.publish(insight)
+            publisher.flush()
+
+        agent = Insights(
+            self._engine,
+            self._source,
+            owner,
+            publish,
+            lambda: recall(settings.kafka_client(), codec),
+            InsightsPolicy(
+                every_s=settings.insights_every_s,
+                patience=timedelta(seconds=settings.insights_answer_s),
+                detection=DetectionPolicy(history=settings.insights_history_days),
+            ),
+            self._clock,
+        )
+        return [owner.run(), agent.run()]
 
     def _lane(self, app: faust.App, stage: str, topic: Any, work: Any, *, in_key_order: bool) -> Lane[Any]:
         settings = self._settings

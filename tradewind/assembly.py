@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from tradewind.settings import Settings
 if TYPE_CHECKING:
     from model.protocol import Engine
     from model.remote_server import RemoteSettings
+    from streams.insights.source import Source
     from streams.policies import Policies
     from tradewind.stack.local import Endpoints, StackConfig
 
@@ -47,6 +49,14 @@ def make_policies(settings: Settings) -> Policies:
     from streams.policies import load_policies
 
     return load_policies(settings.policies)
+
+
+def make_insight_source(settings: Settings) -> Source:
+    """The counts that insights are found in. ClickHouse is not asked before the first look."""
+    from consumers.clickhouse.client import open_client
+    from streams.insights.source import ClickHouseSource
+
+    return ClickHouseSource(lambda: open_client(settings), patience=timedelta(seconds=settings.insights_answer_s))
 
 
 def checkpoint_path(settings: Settings) -> Path:

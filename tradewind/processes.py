@@ -10,14 +10,18 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import start_http_server
 
-from tradewind.assembly import make_codec, make_engine, make_policies, make_registry
+from tradewind.assembly import make_codec, make_engine, make_insight_source, make_policies, make_registry
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
 from tradewind.stack.supervisor import ProcessSpec, RestartPolicy
+
+if TYPE_CHECKING:
+    from consumers.clickhouse.tables import Table
 
 log = structlog.get_logger("tradewind")
 
@@ -32,6 +36,7 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> None:
         PoliciesError, CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
     """
     from streams import metrics, topics
+    from streams.stages import INSIGHTS
     from streams.worker import Worker
 
     policies = make_policies(settings)
@@ -41,7 +46,8 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> None:
     metrics.MODEL_LOAD_SECONDS.set(engine.info.load_seconds)
     metrics.MODEL_MEMORY_BYTES.set(engine.info.memory_mb * 2**20)
     try:
-        worker = Worker(settings, agents, engine, make_codec(settings), policies=policies)
+        source = make_insight_source(settings) if INSIGHTS in agents else None
+        worker = Worker(settings, agents, engine, make_codec(settings), policies=policies, source=source)
         asyncio.run(_until_signal(worker.run))
     finally:
         engine.close()
@@ -64,6 +70,19 @@ def run_sink_process(settings: Settings, *, accept_gap: bool = False) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run_sink(settings, stop, registry=make_registry(settings), accept_gap=accept_gap)
+
+
+def run_backfill_process(
+    settings: Settings, table: Table, *, drop_old: bool = False, tell: Callable[[str], None]
+) -> bool:
+    """Fill a table anew from the beginning of its topic and swap it in; False where SIGTERM or Ctrl-C came before."""
+    from consumers.clickhouse.backfill import backfill
+
+    serve_metrics(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return backfill(settings, table, stop, registry=make_registry(settings), drop_old=drop_old, tell=tell)
 
 
 def serve_metrics(settings: Settings) -> None:

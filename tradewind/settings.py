@@ -21,6 +21,8 @@ from pydantic_settings import (
 )
 
 STACK_FILE = "stack.json"
+#: What is stored is kept for so many days at least.
+MIN_DAYS = 45
 
 
 class Settings(BaseSettings):
@@ -89,6 +91,13 @@ class Settings(BaseSettings):
     policies: Path | None = Field(
         None, description='JSON file of what merchants promise: {"merchant": {"returns": "text"}}; "*" is all of them.'
     )
+    insights_every_s: float = Field(60.0, gt=0, description="From one look at the merchants' numbers to the next.")
+    insights_history_days: int = Field(
+        84, ge=28, le=366, description="Days of the past that say what is usual, for insights."
+    )
+    insights_answer_s: int = Field(
+        3600, ge=60, description="A question counts as unanswered after so many seconds, for insights."
+    )
     retry_attempts: int = Field(8, ge=1, description="Tries of an event that meets passing errors.")
     retry_first_s: float = Field(0.2, gt=0, description="First pause between tries, doubled each time, in seconds.")
     retry_longest_s: float = Field(30.0, gt=0, description="Longest pause between tries, in seconds.")
@@ -130,8 +139,14 @@ class Settings(BaseSettings):
 
     # Sink
     sink_batch_rows: int = Field(50_000, ge=1, description="Rows of one insert at most.")
-    sink_batch_s: float = Field(1.0, gt=0, description="A row waits at most so long for its insert, in seconds.")
+    sink_batch_s: float = Field(0.5, gt=0, description="A row waits at most so long for its insert, in seconds.")
     sink_group: str = Field("tradewind-sink", min_length=1, description="Consumer group of the sink.")
+    raw_days: int = Field(
+        0, ge=0, le=36_500, description="Events are kept for so many days in ClickHouse, 45 at least; 0: for ever."
+    )
+    text_days: int = Field(
+        0, ge=0, le=36_500, description="Texts of questions and answers, likewise; what was counted stays."
+    )
 
     @property
     def written_languages(self) -> tuple[str, ...]:
@@ -139,6 +154,14 @@ class Settings(BaseSettings):
         if self.model_languages:
             return tuple(self.model_languages.split(","))
         return ("en",) if self.model is None and self.model_url is None else ("en", "zh")
+
+    @field_validator("raw_days", "text_days")
+    @classmethod
+    def _longer_than_kafka_keeps(cls, days: int) -> int:
+        """Where the sink goes on is read from what is stored, and an event may come 30 days late."""
+        if 0 < days < MIN_DAYS:
+            raise ValueError(f"should be 0 (for ever) or at least {MIN_DAYS}, longer than Kafka keeps events")
+        return days
 
     @field_validator("model", "model_url", "model_api_key", "policies", mode="before")
     @classmethod

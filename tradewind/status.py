@@ -50,7 +50,8 @@ def _lag(client: dict[str, Any], group: str, ends: dict[tuple[str, int], tuple[i
     committed = [place for place in places if place.offset >= 0]
     if not committed:
         return None
-    return sum(max(0, ends[place.topic, place.partition][1] - place.offset) for place in committed)
+    lag: int = sum(max(0, ends[place.topic, place.partition][1] - place.offset) for place in committed)
+    return lag
 
 
 def _tables(settings: Settings) -> dict[str, int]:

@@ -12,6 +12,9 @@
 - `store.py`: one batch from messages to rows and dead letters.
 - `loop.py`: the consumer around all that. `sink.py`: everything wired from the settings; the entry.
 - `errors.py`: why it stops.
+- `settle.py`: what the roll-ups say is kept once nothing comes in for a while. `portions.py`: as little at a time as
+  memory allows. `recount.py`: whether they say what a recount says.
+- `retention.py`: how long things are kept. `access.py`: roles, grants, row policies, limits.
 - `reviewed.py`: what people decided about drafts, joined with the drafts; what training reads.
 - `metrics.py`: what it tells Prometheus.
 - `client.py`: the connection.

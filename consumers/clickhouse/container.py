@@ -61,7 +61,8 @@ def padded_varints(numbers: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
     shifts = np.arange(width, dtype=np.uint64) * np.uint64(7)
     digits = (numbers.astype(np.uint64) << np.uint64(1))[:, None] >> shifts & np.uint64(0x7F)
     digits[:, :-1] |= np.uint64(0x80)
-    return digits.astype(np.uint8)
+    padded: NDArray[np.uint8] = digits.astype(np.uint8)
+    return padded
 
 
 def bare(schema: Any) -> Any:

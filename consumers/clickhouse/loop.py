@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import chain, groupby
 from operator import methodcaller
 
@@ -27,8 +26,10 @@ from consumers.clickhouse.batch import Batch, BatchPolicy
 from consumers.clickhouse.errors import LogGap, TableNotReady
 from consumers.clickhouse.insert import Trouble, name_of, trouble_of
 from consumers.clickhouse.metrics import SinkMetrics
+from consumers.clickhouse.pipeline import UNDER_WAY, Pipeline
 from consumers.clickhouse.positions import Log, logs_of, starting_points, stored_offsets
-from consumers.clickhouse.store import Store, Stored
+from consumers.clickhouse.progress import Progress, progress, store_progress
+from consumers.clickhouse.store import Store
 from consumers.clickhouse.tables import Table
 
 log = structlog.get_logger(__name__)
@@ -65,15 +66,12 @@ class Sink:
         self._admin = admin
         self._client = client
         self._stores = stores
-        self._policy = policy
         self._backoff = backoff
         self._metrics = metrics
         self._rng = rng
         self._drain_s = drain_s
 
         self._logs: dict[str, Log] = {}
-        self._waiting: dict[str, deque[Batch]] = {topic: deque() for topic in stores}
-        self._flights: dict[str, Flight] = {}
         self._paused: set[str] = set()
         self._cancel = threading.Event()
         self._assignments = 0
@@ -81,7 +79,11 @@ class Sink:
         self._place_at = 0.0
         self._place_attempt = 0
         self._lag_at = 0.0
-        self._pool = ThreadPoolExecutor(max_workers=len(stores), thread_name_prefix="sink")
+        # One more tells how far we are.
+        self._pool = ThreadPoolExecutor(max_workers=UNDER_WAY * len(stores) + 1, thread_name_prefix="sink")
+        self._pipelines = {
+            topic: Pipeline(table, store, self._pool, policy) for topic, (table, store) in stores.items()
+        }
 
     def run(self, stop: threading.Event) -> None:
         """Read and store until `stop` is set; then store what was read.
@@ -130,7 +132,7 @@ class Sink:
 
     def _place(self) -> None:
         """Start the assigned partitions after their last stored rows."""
-        if self._unplaced is None or self._flights or time.monotonic() < self._place_at:
+        if self._unplaced is None or any(self._pipelines.values()) or time.monotonic() < self._place_at:
             return
         try:
             logs = logs_of(self._admin, {each.topic for each in self._unplaced})
@@ -170,16 +172,7 @@ class Sink:
                 if (error := message.error()) is not None:
                     self._complain(message, error)
         for topic, group in groupby(good, key=methodcaller("topic")):
-            self._take(topic, list(group))
-
-    def _take(self, topic: str, messages: list[Message]) -> None:
-        queue = self._waiting[topic]
-        while messages:
-            if not queue or queue[-1].is_full(self._policy):
-                queue.append(Batch(self._logs[topic], time.monotonic()))
-            room = self._policy.max_rows - len(queue[-1].messages)
-            queue[-1].extend(messages[:room])
-            messages = messages[room:]
+            self._pipelines[topic].take(self._logs[topic], list(group))
 
     def _complain(self, message: Message, error: KafkaError) -> None:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
@@ -194,22 +187,14 @@ class Sink:
 
     def _launch(self) -> None:
         """Start storing what is due; pause what fills up behind a slow table, and resume what is through."""
-        now = time.monotonic()
-        for topic, queue in self._waiting.items():
-            if queue and topic not in self._flights and queue[0].is_due(self._policy, now):
-                self._start(topic)
-            backlog = bool(queue) and queue[0].is_full(self._policy)
-            if backlog and topic not in self._paused:
+        for topic, pipeline in self._pipelines.items():
+            pipeline.launch(self._cancel)
+            if pipeline.is_behind and topic not in self._paused:
                 self._paused.add(topic)
                 self._consumer.pause(self._assigned(topic))
-            elif not backlog and topic in self._paused:
+            elif not pipeline.is_behind and topic in self._paused:
                 self._paused.discard(topic)
                 self._consumer.resume(self._assigned(topic))
-
-    def _start(self, topic: str) -> None:
-        batch = self._waiting[topic].popleft()
-        future = self._pool.submit(self._stores[topic][1].store, batch, self._cancel)
-        self._flights[topic] = Flight(batch, future, time.monotonic())
 
     def _settle(self) -> None:
         """Take note of what is stored.
@@ -217,17 +202,14 @@ class Sink:
         Raises:
             what storing raised.
         """
-        for topic, flight in list(self._flights.items()):
-            if not flight.future.done():
-                continue
-            del self._flights[topic]
-            flight.future.result()
-            table = self._stores[topic][0].name
-            self._metrics.observe(m.INSERT_SECONDS, time.monotonic() - flight.started, table)
-            kind, milliseconds = flight.batch.messages[-1].timestamp()
-            if kind:
-                self._metrics.gauge(m.FRESHNESS, max(0.0, time.time() - milliseconds / 1000), table)
-            self._commit(topic, flight.batch)
+        for topic, pipeline in self._pipelines.items():
+            for flight in pipeline.landed():
+                table = pipeline.table.name
+                self._metrics.observe(m.INSERT_SECONDS, time.monotonic() - flight.started, table)
+                kind, milliseconds = flight.batch.messages[-1].timestamp()
+                if kind:
+                    self._metrics.gauge(m.FRESHNESS, max(0.0, time.time() - milliseconds / 1000), table)
+                self._commit(topic, flight.batch)
 
     def _commit(self, topic: str, batch: Batch) -> None:
         """Tell Kafka how far we are. For those who watch the lag; nothing here reads it."""
@@ -240,30 +222,27 @@ class Sink:
     def _drain(self) -> None:
         """Store all that was read, unless it takes too long."""
         deadline = time.monotonic() + self._drain_s
-        while self._flights or any(self._waiting.values()):
-            for topic, queue in self._waiting.items():
-                if queue and topic not in self._flights:
-                    self._start(topic)
+        while any(self._pipelines.values()):
+            for pipeline in self._pipelines.values():
+                pipeline.launch(self._cancel, all_of_it=True)
+            under_way = [future for pipeline in self._pipelines.values() for future in pipeline.futures()]
             left = deadline - time.monotonic()
             if left <= 0:
-                log.warning("drain_gave_up", topics=sorted(self._flights))
+                log.warning("drain_gave_up", topics=sorted(topic for topic, each in self._pipelines.items() if each))
                 return
-            wait([flight.future for flight in self._flights.values()], timeout=left, return_when="FIRST_COMPLETED")
+            wait(under_way, timeout=left, return_when="FIRST_COMPLETED")
             self._settle()
 
     def _abandon(self) -> None:
         """Drop what was read and not stored; whoever owns the partitions next reads it again."""
         self._cancel.set()
         self._assignments += 1
-        flights = [flight.future for flight in self._flights.values()]
-        wait(flights)
-        for future in flights:
+        futures = [future for pipeline in self._pipelines.values() for future in pipeline.clear()]
+        wait(futures)
+        for future in futures:
             error = future.exception()
             if error is not None and not isinstance(error, Cancelled):
                 log.warning("batch_abandoned", error=name_of(error))
-        self._flights.clear()
-        for queue in self._waiting.values():
-            queue.clear()
         self._paused.clear()
         self._unplaced = None
         self._metrics.gauge(m.READY, 0)
@@ -277,32 +256,14 @@ class Sink:
         if now < self._lag_at or self._unplaced is not None:
             return
         self._lag_at = now + _LAG_EVERY_S
-        waiting = self._unstored()
-        for each in self._consumer.position(self._consumer.assignment()):
-            # The end as the last fetch told it: no request, and exact for a consumer that keeps up.
-            ends = self._consumer.get_watermark_offsets(each, cached=True)
-            if ends is None or each.offset < 0:
-                continue
-            ahead = max(0, ends[1] - each.offset) + waiting.get((each.topic, each.partition), 0)
-            self._metrics.gauge(m.LAG, ahead, each.topic, str(each.partition))
+        found = progress(self._consumer, chain.from_iterable(each.batches() for each in self._pipelines.values()))
+        for each in found:
+            self._metrics.gauge(m.LAG, each.lag, each.topic, str(each.partition))
+        if found:
+            self._pool.submit(self._store_progress, found)
 
-    def _unstored(self) -> dict[tuple[str, int], int]:
-        """How many messages of each partition were read and are not yet stored."""
-        counts: dict[tuple[str, int], int] = {}
-        under_way = (flight.batch for flight in self._flights.values())
-        for batch in chain(under_way, *self._waiting.values()):
-            for message in batch.messages:
-                place = (batch.log.topic, message.partition() or 0)
-                counts[place] = counts.get(place, 0) + 1
-        return counts
-
-
-class Flight:
-    """A batch on its way into its table."""
-
-    __slots__ = ("batch", "future", "started")
-
-    def __init__(self, batch: Batch, future: Future[Stored], started: float) -> None:
-        self.batch = batch
-        self.future = future
-        self.started = started
+    def _store_progress(self, found: list[Progress]) -> None:
+        try:
+            store_progress(self._client, found)
+        except ClickHouseError as error:
+            log.info("progress_not_stored", error=name_of(error))

@@ -40,9 +40,33 @@ FRESHNESS = Metric(
     ("table",),
 )
 
+SETTLED = Metric("tradewind_sink_settled_rows_total", "counter", "Rows whose roll-ups were settled.", ("chunk",))
+SETTLE_SECONDS = Metric(
+    "tradewind_sink_settle_seconds", "histogram", "How long settling the roll-ups of a kind of chunk took.", ("chunk",)
+)
+UNSETTLED_SECONDS = Metric(
+    "tradewind_sink_unsettled_seconds",
+    "gauge",
+    "Age of what is settled: events stored since are counted one by one by every query of a roll-up.",
+    ("chunk",),
+)
+
 READY = Metric("tradewind_sink_ready", "gauge", "1 while the sink has its partitions and knows where to go on.")
 
-METRICS: tuple[Metric, ...] = (READY, ROWS, BATCHES, INSERT_SECONDS, RETRIES, REJECTED, TRANSLATED, LAG, FRESHNESS)
+METRICS: tuple[Metric, ...] = (
+    READY,
+    ROWS,
+    BATCHES,
+    INSERT_SECONDS,
+    RETRIES,
+    REJECTED,
+    TRANSLATED,
+    LAG,
+    FRESHNESS,
+    SETTLED,
+    SETTLE_SECONDS,
+    UNSETTLED_SECONDS,
+)
 
 
 class SinkMetrics:

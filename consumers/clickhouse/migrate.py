@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.errors import MigrationDrift
 from consumers.clickhouse.migration_lock import migration_lock
+from consumers.clickhouse.retention import retain, wanted
 from tradewind.settings import Settings
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -132,6 +133,8 @@ def apply(client: Client, known: Sequence[Migration], renew: Callable[[], None])
 def migrate(settings: Settings, known: Sequence[Migration] | None = None) -> list[Migration]:
     """Bring the settings' database up to date, and make it where there is none; gives what was applied.
 
+    Our own migrations are followed by the times to live that the settings ask for.
+
     Raises:
         MigrationDrift: see `pending`.
         MigrationLocked: another migrator is at it and does not come to an end.
@@ -140,7 +143,11 @@ def migrate(settings: Settings, known: Sequence[Migration] | None = None) -> lis
     with open_client(settings, database="default") as client:
         client.command(f"CREATE DATABASE IF NOT EXISTS {settings.clickhouse_database}")
     with open_client(settings) as client, migration_lock(client) as renew:
-        return apply(client, migrations() if known is None else known, renew)
+        done = apply(client, migrations() if known is None else known, renew)
+        if known is None:
+            renew()
+            retain(client, wanted(settings))
+        return done
 
 
 def check(settings: Settings, known: Sequence[Migration] | None = None) -> list[Migration]:

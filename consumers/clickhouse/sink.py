@@ -1,22 +1,26 @@
-"""The sink: the loop with all its parts, wired from the settings."""
+"""The sink: the loop with all its parts, and the settler beside it, wired from the settings."""
 
 from __future__ import annotations
 
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 
+from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
+from consumers.clickhouse import metrics as m
 from consumers.clickhouse.backoff import Backoff
 from consumers.clickhouse.batch import BatchPolicy
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.loop import Sink
 from consumers.clickhouse.metrics import SinkMetrics
 from consumers.clickhouse.reject import DeadLetterLimit, PublishedDeadLetters
+from consumers.clickhouse.settle import Settled, Settler
 from consumers.clickhouse.store import Store
 from consumers.clickhouse.tables import TABLES, Table
 from schemas.codec import Codec
@@ -24,6 +28,8 @@ from schemas.publisher import Publisher
 from schemas.registry import Registry
 from tradewind.settings import Settings
 
+#: A backfill fills a table of another name, which has no roll-ups.
+_ROLLED_UP = "orders"
 _librdkafka = logging.getLogger(f"{__name__}.librdkafka")
 
 
@@ -36,7 +42,7 @@ def run_sink(
     metrics: SinkMetrics | None = None,
     accept_gap: bool = False,
 ) -> None:
-    """Store the topics in their tables until `stop` is set.
+    """Store the topics in their tables until `stop` is set, and settle the roll-ups meanwhile.
 
     Args:
         registry: gives the schema behind an id.
@@ -74,7 +80,7 @@ def run_sink(
             )
             for table in tables
         }
-        Sink(
+        sink = Sink(
             Consumer(_consumer_settings(settings, accept_gap), logger=_librdkafka),
             AdminClient(settings.kafka_client(), logger=_librdkafka),
             client,
@@ -83,7 +89,30 @@ def run_sink(
             backoff=backoff,
             metrics=metrics,
             rng=rng,
-        ).run(stop)
+        )
+        with _settling(client, metrics) if any(table.name == _ROLLED_UP for table in tables) else nullcontext():
+            sink.run(stop)
+
+
+@contextmanager
+def _settling(client: Client, metrics: SinkMetrics) -> Iterator[None]:
+    """Settle the roll-ups in a thread of its own."""
+    stop = threading.Event()
+
+    def tell(settled: Settled) -> None:
+        metrics.count(m.SETTLED, settled.rows, settled.chunk)
+        metrics.observe(m.SETTLE_SECONDS, settled.seconds, settled.chunk)
+        metrics.gauge(
+            m.UNSETTLED_SECONDS, (datetime.now(timezone.utc) - settled.through).total_seconds(), settled.chunk
+        )
+
+    thread = threading.Thread(target=Settler(client).run, args=(stop, tell), name="settle")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _consumer_settings(settings: Settings, accept_gap: bool) -> dict[str, object]:
@@ -98,7 +127,9 @@ def _consumer_settings(settings: Settings, accept_gap: bool) -> dict[str, object
             "auto.offset.reset": "earliest" if accept_gap else "error",
             "isolation.level": "read_committed",
             # What waits here is in no batch; larger values only take memory.
-            "queued.max.messages.kbytes": 32 * 1024,
+            "queued.max.messages.kbytes": 64 * 1024,
+            # Or a partition whose queue is full is left alone for a whole second, and the sink waits.
+            "fetch.queue.backoff.ms": 5,
             "fetch.message.max.bytes": 4 * 1024 * 1024,
             "fetch.wait.max.ms": 50,
         }

@@ -11,15 +11,16 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from consumers.clickhouse import metrics as m
-from consumers.clickhouse.backoff import Backoff
+from consumers.clickhouse.backoff import Backoff, Cancelled
 from consumers.clickhouse.batch import Batch, Message
 from consumers.clickhouse.container import SYNC_BYTES, container
 from consumers.clickhouse.errors import TableNotReady
@@ -64,6 +65,13 @@ class Rows:
         self.writers.append(writer)
 
 
+class Offer(NamedTuple):
+    """One insert: the rows as an Avro file, and their deduplication token."""
+
+    file: bytes
+    token: str
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What became of a batch."""
@@ -97,19 +105,28 @@ class Store:
         self._metrics = metrics
         self._rng = rng
 
-    def store(self, batch: Batch, cancel: threading.Event) -> Stored:
+    def store(self, batch: Batch, cancel: threading.Event, before: Future[Stored] | None = None) -> Stored:
         """Store a batch.
 
+        Args:
+            before: what must be stored first. This one is made ready in the meantime, and does nothing that anybody
+                could see until then.
+
         Raises:
-            Cancelled: `cancel` was set while something was out of reach; a part from the left may be stored.
+            Cancelled: `cancel` was set while something was out of reach, a part from the left may be stored; or the
+                one before it was not stored.
             TableNotReady: a person must mend ClickHouse's setup.
             TooManyDeadLetters: see `DeadLetterLimit`.
         """
         rows, refused = self._sort(batch.messages, cancel)
-        self._put_aside(refused, among=len(batch.messages), cancel=cancel)
-        refused_later = self._store_rows(batch.log, rows, cancel)
+        rows, untranslated = self._alike(rows)
+        offer = self._offer(batch.log, rows)
+        if before is not None and (before.exception() is not None):
+            raise Cancelled
+        self._put_aside([*refused, *untranslated], among=len(batch.messages), cancel=cancel)
+        refused_later = self._store_rows(batch.log, rows, offer, cancel)
         self._metrics.count(m.BATCHES, 1, self._table.name)
-        return Stored(rows=len(rows) - refused_later, refused=len(refused) + refused_later)
+        return Stored(rows=len(rows) - refused_later, refused=len(refused) + len(untranslated) + refused_later)
 
     def _sort(self, messages: list[Message], cancel: threading.Event) -> tuple[Rows, list[Refusal]]:
         """Messages that may become rows, and messages that can't."""
@@ -136,19 +153,17 @@ class Store:
             return unframed
         return self._persist(lambda: self._writers.get(unframed[0]), cancel)
 
-    def _store_rows(self, of: Log, rows: Rows, cancel: threading.Event) -> int:
+    def _store_rows(self, of: Log, rows: Rows, offer: Offer, cancel: threading.Event) -> int:
         """Insert the rows; gives how many of them had to be refused."""
-        rows, refused = self._alike(rows)
-        self._put_aside(refused, among=len(rows) + len(refused), cancel=cancel)
-        if self._try_insert(of, rows, cancel):
-            return len(refused)
+        if self._try_insert(rows, offer, cancel):
+            return 0
         good, guilty = self._examine(rows)
         self._put_aside(guilty, among=len(rows), cancel=cancel)
-        return len(refused) + len(guilty) + self._store_parts(of, good, cancel)
+        return len(guilty) + self._store_parts(of, good, cancel)
 
     def _store_parts(self, of: Log, rows: Rows, cancel: threading.Event) -> int:
         """Insert rows that all decode. What ClickHouse refuses even so is found by halving."""
-        if self._try_insert(of, rows, cancel):
+        if self._try_insert(rows, self._offer(of, rows), cancel):
             return 0
         if len(rows) == 1:
             why = Rejected("RefusedByClickHouse", f"ClickHouse does not take it into {self._table.name}")
@@ -166,15 +181,15 @@ class Store:
         writers = set(rows.writers)
         if len(writers) <= 1 and all(writer.native for writer in writers):
             return rows, []
-        ours = self._writers.ours
+        ours, target = self._writers.ours, self._writers.together(writers)
         alike = Rows()
         refused: list[Refusal] = []
         for message, framed, writer in zip(rows.messages, rows.framed, rows.writers, strict=True):
-            same = framed if writer is ours else self._writers.translate(writer, framed)
+            same = framed if writer is ours else self._writers.translate(writer, framed, target)
             if isinstance(same, Rejected):
                 refused.append(Refusal(message, same))
             else:
-                alike.add(message, same, ours)
+                alike.add(message, same, target)
         self._metrics.count(m.TRANSLATED, sum(writer is not ours for writer in rows.writers), self._table.name)
         return alike, refused
 
@@ -190,19 +205,24 @@ class Store:
                 good.add(message, framed, writer)
         return good, guilty
 
-    def _try_insert(self, of: Log, rows: Rows, cancel: threading.Event) -> bool:
-        """Whether ClickHouse took the rows; it did not when it refused some of them."""
+    def _offer(self, of: Log, rows: Rows) -> Offer:
+        """What to insert for the rows."""
         if not len(rows):
-            return True
+            return Offer(b"", "")
         partitions = [message.partition() or 0 for message in rows.messages]
         offsets = [message.offset() or 0 for message in rows.messages]
         schema = rows.writers[0].schema
         file = container(schema, of.identity, partitions, offsets, rows.framed, sync=secrets.token_bytes(SYNC_BYTES))
-        token = token_of(of, partitions, offsets)
+        return Offer(file, token_of(of, partitions, offsets))
+
+    def _try_insert(self, rows: Rows, offer: Offer, cancel: threading.Event) -> bool:
+        """Whether ClickHouse took the rows; it did not when it refused some of them."""
+        if not len(rows):
+            return True
 
         def attempt() -> bool:
             try:
-                insert(self._client, self._table, file, token)
+                insert(self._client, self._table, offer.file, offer.token)
             except ClickHouseError as error:
                 trouble = trouble_of(error)
                 if trouble is Trouble.DATA:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,19 +74,59 @@ class Writers:
         self._known[schema_id] = writer
         return writer
 
-    def translate(self, writer: Writer, framed: bytes) -> bytes | Rejected:
-        """The message as our own schema writes it, under the frame that it had."""
-        source, target = io.BytesIO(framed), io.BytesIO(framed[: HEADER.size])
-        source.seek(HEADER.size)
-        target.seek(HEADER.size)
+    def together(self, writers: Iterable[Writer]) -> Writer:
+        """Our own schema, whose enums have the symbols of all these writers behind our own.
+
+        So a symbol that we do not know stays the text that it is, and records of ours keep their bytes.
+        """
+        wide = schema = schema_json(self._topic.record)  # with the defaults of fields that a writer lacks
+        for writer in sorted(writers, key=lambda writer: json.dumps(writer.schema)):
+            wide = _widened(wide, writer.schema)
+        if wide == schema:
+            return self.ours
+        return _writer(wide, self._topic)
+
+    def translate(self, writer: Writer, framed: bytes, target: Writer) -> bytes | Rejected:
+        """The message as the target's schema writes it, under the frame that it had."""
+        source, out = io.BytesIO(framed), io.BytesIO(framed[: HEADER.size])
+        out.seek(HEADER.size)
         try:
-            datum: Any = schemaless_reader(source, writer.parsed, self.ours.parsed)
+            # By itself first: where fastavro skips a field that the target lacks, it does not notice a cut.
+            source.seek(HEADER.size)
+            schemaless_reader(source, writer.parsed, None)
             if source.tell() != len(framed):
                 return Rejected("BadBody", f"{len(framed) - source.tell()} bytes are left over after the record")
-            schemaless_writer(target, self.ours.parsed, datum)
+            source.seek(HEADER.size)
+            datum: Any = schemaless_reader(source, writer.parsed, target.parsed)
+            schemaless_writer(out, target.parsed, datum)
         except Exception as error:  # any bytes may come, and fastavro raises whatever they lead to
             return Rejected("BadBody", f"the body does not read as {self._topic.record} ({type(error).__name__})")
-        return target.getvalue()
+        return out.getvalue()
+
+
+def _widened(ours: Any, theirs: Any) -> Any:
+    """Our type, with the symbols of the other one's enums behind ours wherever both have the same field."""
+    if isinstance(ours, list):
+        members = theirs if isinstance(theirs, list) else [theirs]
+        return [
+            next((_widened(each, other) for other in members if _kind(other) == _kind(each)), each) for each in ours
+        ]
+    if isinstance(theirs, list):
+        return next((_widened(ours, other) for other in theirs if _kind(other) == _kind(ours)), ours)
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping) or ours["type"] != theirs["type"]:
+        return ours
+    if ours["type"] == "enum":
+        return {**ours, "symbols": [*ours["symbols"], *(s for s in theirs["symbols"] if s not in ours["symbols"])]}
+    if ours["type"] == "record":
+        types = {field["name"]: field["type"] for field in theirs["fields"]}
+        fields = [{**field, "type": _widened(field["type"], types.get(field["name"]))} for field in ours["fields"]]
+        return {**ours, "fields": fields}
+    inner = next((name for name in ("items", "values") if name in ours), None)
+    return {**ours, inner: _widened(ours[inner], theirs[inner])} if inner else ours
+
+
+def _kind(avro_type: Any) -> Any:
+    return avro_type["type"] if isinstance(avro_type, Mapping) else avro_type
 
 
 def _writer(schema: Mapping[str, Any], topic: Topic) -> Writer:

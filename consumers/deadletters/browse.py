@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from consumers.deadletters.where import Condition
 from schemas.codec import Codec
 from schemas.events import DeadLetter
 from schemas.reader import read_all
@@ -24,6 +25,7 @@ class Wanted:
         error_class: what kind of failure.
         since: put aside at this time or later.
         until: put aside before this time.
+        conditions: of the language of `where.py`; all must hold.
     """
 
     topic: str | None = None
@@ -31,6 +33,7 @@ class Wanted:
     error_class: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether the letter is one of them."""
@@ -40,6 +43,7 @@ class Wanted:
             and (self.error_class is None or letter.error_class == self.error_class)
             and (self.since is None or letter.occurred_at >= self.since)
             and (self.until is None or letter.occurred_at < self.until)
+            and all(condition.holds(letter) for condition in self.conditions)
         )
 
 

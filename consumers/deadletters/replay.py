@@ -14,6 +14,8 @@ from schemas.dead_letters import REPLAYS_HEADER
 from schemas.events import DeadLetter, Event
 
 MAX_REPLAYS = 2
+#: So many are put back and written down before the next ones.
+_PORTION = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ def headers_of(letter: DeadLetter) -> dict[str, bytes]:
 def replay(publisher: Outgoing, letters: Sequence[DeadLetter], *, dry_run: bool = False) -> Plan:
     """Put the messages of the letters back on their topics, and write down that it was done.
 
-    They are written down only after Kafka has confirmed all of them. So when it stops halfway, some may be put back
-    once more than their letter says; whoever reads them drops the copies by `event_id`.
+    They are written down only after Kafka has confirmed them. So when it stops between the two, a portion may be put
+    back again, with the same count in the header; whoever reads the copies drops them by `event_id`, and if they fail
+    again, each goes on counting from there.
 
     Args:
         dry_run: decide only.
@@ -82,10 +85,12 @@ def replay(publisher: Outgoing, letters: Sequence[DeadLetter], *, dry_run: bool 
     decided = plan(letters)
     if dry_run or not decided.again:
         return decided
-    for letter in decided.again:
-        publisher.publish_bytes(letter.source_topic, letter.source_key, letter.source_value, headers_of(letter))
-    publisher.flush()
-    for letter in decided.again:
-        publisher.publish(replace(letter, replays=letter.replays + 1))
-    publisher.flush()
+    for start in range(0, len(decided.again), _PORTION):
+        portion = decided.again[start : start + _PORTION]
+        for letter in portion:
+            publisher.publish_bytes(letter.source_topic, letter.source_key, letter.source_value, headers_of(letter))
+        publisher.flush()
+        for letter in portion:
+            publisher.publish(replace(letter, replays=letter.replays + 1))
+        publisher.flush()
     return decided

@@ -13,6 +13,7 @@ from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
 
 if TYPE_CHECKING:
     from consumers.deadletters.browse import Wanted
+    from consumers.deadletters.where import Condition
     from schemas.codec import Codec, Rejected
     from schemas.events import DeadLetter
     from tradewind.settings import Settings
@@ -22,6 +23,13 @@ app = typer.Typer(no_args_is_help=True, help="Look at messages that could not be
 _Topic = typer.Option(None, "--topic", help="Only those that came from this topic.")
 _Stage = typer.Option(None, "--stage", help="Only those that this stage gave up on, such as answer or sink.")
 _Error = typer.Option(None, "--error", help="Only failures of this class, such as BadFraming.")
+_Where = typer.Option(
+    None,
+    "--where",
+    help="Only those for which all of this holds: 'topic=questions and error=BadFraming and since>=2026-01-01'. "
+    "Fields: topic, partition, offset, stage, error, message, merchant, attempts, replays, at, since, "
+    "until; ~ is contains. May be given more than once.",
+)
 
 
 @app.command("ls")
@@ -29,6 +37,7 @@ def list_letters(
     topic: Optional[str] = _Topic,
     stage: Optional[str] = _Stage,
     error: Optional[str] = _Error,
+    where: Optional[list[str]] = _Where,
     count: Optional[int] = typer.Option(50, "-n", "--count", min=0, help="So many at most, the newest; 0 is all."),
     as_json: bool = typer.Option(False, "--json", help="One JSON array."),
 ) -> None:
@@ -38,9 +47,10 @@ def list_letters(
     """
     from consumers.deadletters.browse import select
 
+    wanted = _wanted(topic, stage, error, where)
     settings = load_settings()
     with one_line_errors():
-        letters = select(_letters(settings), _wanted(topic, stage, error), count or None)
+        letters = select(_letters(settings), wanted, count or None)
     if as_json:
         print_json([_summary(letter) for letter in letters])
         return
@@ -84,6 +94,7 @@ def replay(
     topic: Optional[str] = _Topic,
     stage: Optional[str] = _Stage,
     error: Optional[str] = _Error,
+    where: Optional[list[str]] = _Where,
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be put back, send nothing."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
     as_json: bool = typer.Option(False, "--json", help="The outcome as one JSON object."),
@@ -92,23 +103,24 @@ def replay(
 
     Mend first what was wrong. Ends with 1 when some were left alone.
 
-    Try it: tradewind deadletters replay --all --topic questions --dry-run
+    Try it: tradewind deadletters replay --where "topic=questions and error=BadFraming" --dry-run
     """
     from consumers.deadletters.browse import select
     from consumers.deadletters.replay import plan
     from consumers.deadletters.replay import replay as put_back
     from tradewind.assembly import make_publisher
 
-    if everything == bool(event_ids):
-        fail("give the ids of dead letters, or --all", Exit.USAGE)
+    if event_ids and (everything or where):
+        fail("give the ids of dead letters, or --all, or --where, not both", Exit.USAGE)
+    if not (event_ids or everything or where):
+        fail("give the ids of dead letters, or --where, or --all", Exit.USAGE)
     if event_ids and (topic or stage or error):
-        fail("--topic, --stage and --error go with --all", Exit.USAGE)
+        fail("--topic, --stage and --error go with --all or --where", Exit.USAGE)
+    wanted = _wanted(topic, stage, error, where)
     wanted_ids = [_id(text) for text in event_ids or ()]
     settings = load_settings()
     with one_line_errors():
-        letters = (
-            _find(settings, wanted_ids) if wanted_ids else select(_letters(settings), _wanted(topic, stage, error))
-        )
+        letters = _find(settings, wanted_ids) if wanted_ids else select(_letters(settings), wanted)
         decided = plan(letters)
         _check_topics(settings, decided.again)
         if decided.again and not dry_run and not yes and sys.stdin.isatty():
@@ -135,8 +147,11 @@ def _id(text: str) -> uuid.UUID:
         fail(f"{text} is no id of a dead letter; list them: tradewind deadletters ls", Exit.USAGE)
 
 
-def _wanted(topic: Optional[str], stage: Optional[str], error: Optional[str]) -> Wanted:
+def _wanted(
+    topic: Optional[str], stage: Optional[str], error: Optional[str], where: Optional[list[str]] = None
+) -> Wanted:
     from consumers.deadletters.browse import Wanted
+    from consumers.deadletters.where import WhereError, parse_where
     from schemas.topics import UnknownTopic, topic_named
 
     if topic is not None:
@@ -144,7 +159,13 @@ def _wanted(topic: Optional[str], stage: Optional[str], error: Optional[str]) ->
             topic = topic_named(topic).name
         except UnknownTopic as unknown:
             fail(str(unknown), Exit.USAGE)
-    return Wanted(topic=topic, stage=stage, error_class=error)
+    conditions: list[Condition] = []
+    for text in where or ():
+        try:
+            conditions += parse_where(text)
+        except WhereError as wrong:
+            fail(f"--where {text}: {wrong}", Exit.USAGE)
+    return Wanted(topic=topic, stage=stage, error_class=error, conditions=tuple(conditions))
 
 
 def _letters(settings: Settings) -> list[DeadLetter]:

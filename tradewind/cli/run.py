@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 import typer
 
 from tradewind import logs
 from tradewind.cli.guard import one_line_errors
 from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
+
+if TYPE_CHECKING:
+    from consumers.clickhouse.tables import Table
+    from tradewind.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,11 +90,14 @@ def status(as_json: bool = typer.Option(False, "--json", help="One JSON object."
 
 
 def worker(
-    agents: str = typer.Option("enrich,answer", help="Agents to run, parted by commas: enrich, answer."),
+    agents: str = typer.Option(
+        "enrich,answer,insights", help="Agents to run, parted by commas: enrich, answer, insights."
+    ),
 ) -> None:
-    """Run agents: listings and questions in, copy and drafts out, until Ctrl-C or SIGTERM.
+    """Run agents: listings and questions in, copy and drafts out, and what stands out in the merchants' numbers.
 
-    Start as many as there are partitions; Kafka spreads the work. Try it: tradewind worker --agents answer
+    Runs until Ctrl-C or SIGTERM. Start as many as there are partitions; Kafka spreads the work. Insights are read in
+    ClickHouse and said by one worker at a time. Try it: tradewind worker --agents answer
     """
     from streams.stages import STAGES
 
@@ -108,12 +115,67 @@ def sink(
     accept_gap: bool = typer.Option(
         False, "--accept-gap", help="Go on where Kafka no longer has messages that were not stored; they are lost."
     ),
+    from_beginning: bool = typer.Option(
+        False, "--from-beginning", help="Fill one table anew from the beginning of its topic, swap it in, and end."
+    ),
+    table: Optional[str] = typer.Option(None, "--table", help="The table to fill anew, such as orders."),
+    drop_old: bool = typer.Option(
+        False, "--drop-old", help="Drop the table that was replaced, instead of keeping it as _before_ and its name."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what --from-beginning would do, and do nothing."),
 ) -> None:
-    """Store all topics in ClickHouse, until Ctrl-C or SIGTERM. Applies pending migrations first."""
+    """Store all topics in ClickHouse, until Ctrl-C or SIGTERM. Applies pending migrations first.
+
+    With --from-beginning another sink may, and should, be at work: nothing that it stores is lost. When it was
+    interrupted, the same command goes on. Try it: tradewind sink --from-beginning --table orders --dry-run
+    """
+    if from_beginning != (table is not None):
+        fail("--from-beginning and --table go together", Exit.USAGE)
+    if not from_beginning and (drop_old or dry_run):
+        fail("--drop-old and --dry-run go with --from-beginning", Exit.USAGE)
+    if from_beginning and accept_gap:
+        fail("--accept-gap is for the sink that stays; --from-beginning copies what Kafka no longer has", Exit.USAGE)
     settings = load_settings()
     from consumers.clickhouse.migrate import migrate
-    from tradewind.processes import run_sink_process
+    from consumers.clickhouse.tables import TABLES
+    from tradewind.processes import run_backfill_process, run_sink_process
 
+    known = {each.name: each for each in TABLES}
+    if table is not None and table not in known:
+        fail(f"--table {table}: expected one of {', '.join(known)}", Exit.USAGE)
     with one_line_errors():
+        if table is not None and dry_run:
+            _show_outlook(settings, known[table], drop_old)
+            return
         migrate(settings)
-        run_sink_process(settings, accept_gap=accept_gap)
+        if table is None:
+            run_sink_process(settings, accept_gap=accept_gap)
+        elif not run_backfill_process(settings, known[table], drop_old=drop_old, tell=_tell):
+            err.print("interrupted; the same command goes on from here")
+            raise typer.Exit(int(Exit.INTERRUPTED))
+
+
+def _tell(line: str) -> None:
+    err.print(line, markup=False, soft_wrap=True)
+
+
+def _show_outlook(settings: Settings, table: Table, drop_old: bool) -> None:
+    from consumers.clickhouse.backfill import outlook
+    from consumers.clickhouse.fresh_table import Stage
+
+    found = outlook(settings, table)
+    name = table.name
+    if found.stage is Stage.SWAPPED:
+        out.print(f"an earlier run has swapped {name} already; would clear up after it")
+        return
+    if found.stage is not Stage.MIRRORED:
+        did = "go on reading" if found.stage is Stage.FILLING else "read"
+        out.print(f"would {did} {found.messages:,} messages of {table.topic.name} into _fresh_{name}", highlight=False)
+    out.print(
+        f"would copy what of the {found.stored:,} rows of {name} that lacks, among it {found.older:,} of which Kafka "
+        "no longer has the message",
+        highlight=False,
+        soft_wrap=True,
+    )
+    kept = "drop the replaced table" if drop_old else f"keep the replaced table as _before_{name}"
+    out.print(f"would then swap the two and {kept}; {name} takes {found.size:,} bytes on disk", highlight=False)

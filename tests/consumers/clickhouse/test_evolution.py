@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
 import fastavro
@@ -17,11 +18,11 @@ from schemas.records import schema_json
 from schemas.registry import CommittedRegistry
 from schemas.topics import Topic
 from tests.consumers.events import FULL, order
-from tests.consumers.harness import World, until
+from tests.consumers.harness import Sinking, World, until
 
 pytestmark = pytest.mark.integration
 
-ADDED, LACKING, NESTED, SYMBOL = 101, 102, 103, 104
+ADDED, LACKING, NESTED, SYMBOL, NEXT = 101, 102, 103, 104, 105
 
 
 def fields_of(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -38,7 +39,9 @@ def versions() -> dict[int, dict[str, Any]]:
     fields_of(nested)["evidence"]["type"]["items"]["fields"].pop()  # score, which has a default
     symbol = copy.deepcopy(schema_json("OrderEvent"))
     fields_of(symbol)["kind"]["type"]["symbols"].append("GIFTED")
-    return {ADDED: added, LACKING: lacking, NESTED: nested, SYMBOL: symbol}
+    following = copy.deepcopy(symbol)
+    following["fields"].append({"name": "gift_text", "type": ["null", "string"], "default": None})
+    return {ADDED: added, LACKING: lacking, NESTED: nested, SYMBOL: symbol, NEXT: following}
 
 
 class NewerRegistry:
@@ -109,3 +112,60 @@ def test_a_symbol_that_we_do_not_know_is_kept_as_text(world: World) -> None:
         world.flush()
         until(lambda: world.number("SELECT count() FROM orders") == 1, "the row")
     assert world.rows("SELECT kind FROM orders") == [("GIFTED",)]
+
+
+def test_producers_on_two_versions_at_once_while_the_sink_runs(world: World) -> None:
+    """Version 2 has one more optional field and one more symbol; its events come between those of version 1.
+
+    Each batch has both, the small ones and the large ones, and the broken event of either is a dead letter.
+    """
+    sent = 0
+    with world.sink("orders", registry=NewerRegistry()) as sinking:
+        for size in (2, 3, 400):
+            for number in range(sent, sent + size):
+                value = (
+                    written(NEXT, order(number, line=7), kind="GIFTED", gift_text="for you")
+                    if number % 2
+                    else world.codec.encode_event(order(number, line=7))
+                )
+                world.send("orders", value)
+            world.send("orders", written(NEXT, order(10_000 + sent), gift_text="broken")[:-9])
+            world.flush()
+            sent += size
+            until(lambda: world.number("SELECT count() FROM orders") == sent, f"{sent} rows")  # noqa: B023
+        assert sinking.metric("tradewind_sink_translated_total", table="orders") > 0
+        assert sinking.metric("tradewind_sink_rejected_total", table="orders", error_class="BadBody") == 3
+    assert world.rows(
+        "SELECT kind, count(), uniqExact(event_id), sum(line), sum(amount) "
+        "FROM orders FINAL GROUP BY kind ORDER BY kind"
+    ) == [
+        ("GIFTED", sent // 2, sent // 2, 7 * (sent // 2), Decimal("12.34") * (sent // 2)),
+        ("PLACED", sent - sent // 2, sent - sent // 2, 7 * (sent - sent // 2), Decimal("12.34") * (sent - sent // 2)),
+    ]
+
+
+def test_an_unknown_symbol_is_kept_as_text_also_where_records_are_translated(world: World) -> None:
+    """In a batch of two writers the records are decoded, which must not lose what ours does not know."""
+    with world.sink("orders", registry=NewerRegistry()):
+        world.send("orders", written(SYMBOL, order(1), kind="GIFTED"))
+        world.send("orders", world.codec.encode_event(order(2)))
+        world.flush()
+        until(lambda: world.number("SELECT count() FROM orders") == 2, "both rows")
+    assert world.rows("SELECT kind FROM orders ORDER BY event_id") == [("GIFTED",), ("PLACED",)]
+
+
+def refusals(sinking: Sinking) -> float:
+    """Messages that were put aside because of their bodies, whoever noticed."""
+    name = "tradewind_sink_rejected_total"
+    return sum(sinking.metric(name, table="orders", error_class=each) for each in ("BadBody", "RefusedByClickHouse"))
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "among records of ours"])
+def test_a_record_cut_off_in_a_field_that_we_do_not_know_is_refused(world: World, together: bool) -> None:
+    with world.sink("orders", registry=NewerRegistry()) as sinking:
+        if together:
+            world.send("orders", world.codec.encode_event(order(1)))
+        world.send("orders", written(NEXT, order(2), gift_text="for you")[:-2])
+        world.flush()
+        until(lambda: refusals(sinking) == 1, "the refusal", deadline_s=20.0)
+    assert world.number("SELECT count() FROM orders") == together

@@ -16,6 +16,8 @@ import structlog
 import urllib3
 from clickhouse_connect.driver.client import Client
 
+from bench.sink_faults import run_faults
+from bench.sink_faults_stack import Options
 from consumers.clickhouse import sink
 from consumers.clickhouse.client import open_client
 from tests.consumers.events import order
@@ -170,3 +172,14 @@ def test_two_sinks_share_the_partitions_and_count_nothing_twice(world: World) ->
         send(range(2000, 3000))
         until(lambda: world.number("SELECT uniqExact(event_id) FROM orders") == 3000, "the last rows")
     assert world.rows("SELECT count(), uniqExact(event_id) FROM orders FINAL") == [(3000, 3000)]
+
+
+@pytest.mark.timeout(300)
+def test_every_fault_in_one_small_run(tmp_path: Path) -> None:
+    """`make sink-faults` in small: kills, a restart of ClickHouse, rebalances and a zombie, on a stack of its own."""
+    figures = run_faults(Options(rows=10_000, kills=3, restarts=1, rebalances=2, seed=7), tmp_path)
+    assert figures["right"], figures
+    assert figures["broken"] > 0
+    assert figures["zombies"] == 1
+    # Were it not for the faults, the view that adds up as it goes would be wrong by what was sent again.
+    assert figures["peer_drift"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from consumers.clickhouse import loop as module
-from consumers.clickhouse.backoff import Backoff
+from consumers.clickhouse.backoff import Backoff, Cancelled
 from consumers.clickhouse.batch import Batch, BatchPolicy
 from consumers.clickhouse.errors import LogGap, TableNotReady
 from consumers.clickhouse.loop import Sink
@@ -104,8 +105,10 @@ class GatedStore:
         if is_open:
             self.gate.set()
 
-    def store(self, batch: Batch, cancel: threading.Event) -> Stored:
+    def store(self, batch: Batch, cancel: threading.Event, before: Future[Stored] | None = None) -> Stored:
         assert self.gate.wait(60)
+        if before is not None and before.exception() is not None:
+            raise Cancelled
         if self._error is not None:
             raise self._error
         self.batches.append([message.offset() or 0 for message in batch.messages])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from consumers.clickhouse.tables import END, POSITION, TABLES, Table
 from schemas.records import schema_json
+from schemas.topics import ORDERS
 from tests.consumers.harness import World
 
 pytestmark = pytest.mark.integration
@@ -64,7 +66,10 @@ def test_each_field_has_its_column(world: World, table: Table) -> None:
             assert field["name"] not in columns
             continue
         type_, kind, expression, comment = columns[field["name"]]
-        assert type_ in types_of(field["type"]), field["name"]
+        expected = types_of(field["type"])
+        if table.topic is ORDERS:  # where a dictionary costs more than it saves (0008_plain_strings.sql)
+            expected |= {re.sub(r"LowCardinality\((.*)\)", r"\1", each) for each in expected}
+        assert type_ in expected, field["name"]
         assert comment
         if kind != "EPHEMERAL":
             assert expression.removeprefix("CAST(").split(",")[0].strip("_") == default_of(field), field["name"]

@@ -107,7 +107,7 @@ def test_a_body_is_translated_into_our_schema_with_defaults() -> None:
     assert isinstance(writer, Writer)
     out = io.BytesIO()
     fastavro.schemaless_writer(out, parse_schema(old), datum)
-    translated = some.translate(writer, frame(1, out.getvalue()))
+    translated = some.translate(writer, frame(1, out.getvalue()), some.ours)
     assert isinstance(translated, bytes)
     assert translated[: HEADER.size] == frame(1, b"")
     assert fastavro.schemaless_reader(io.BytesIO(translated[HEADER.size :]), parsed_schema("OrderEvent"), None) == {
@@ -123,6 +123,6 @@ def test_what_does_not_translate_is_rejected() -> None:
 
     fastavro.schemaless_writer(out, parsed_schema("OrderEvent"), to_avro(FULL[2]))
     for body in (out.getvalue()[:-3], out.getvalue() + b"\x00", b""):
-        found = some.translate(some.ours, frame(1, body))
+        found = some.translate(some.ours, frame(1, body), some.ours)
         assert isinstance(found, Rejected)
         assert found.error_class == "BadBody"

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from consumers.deadletters.browse import merged
 from consumers.deadletters.replay import headers_of, plan, replay
+from schemas.dead_letters import Inbound, dead_letter
 from schemas.events import DeadLetter, Event
 from schemas.publisher import DeliveryFailed
 from tests.consumers.events import FULL
@@ -19,9 +21,9 @@ TWICE = replace(LETTER, event_id=uuid.UUID(int=102), replays=2)
 
 
 class Recorder:
-    """Keeps what is published; fails to confirm where it is told so."""
+    """Keeps what is published; confirms only so often as it is told."""
 
-    def __init__(self, *, confirms: bool = True) -> None:
+    def __init__(self, *, confirms: float = float("inf")) -> None:
         self.done: list[object] = []
         self._confirms = confirms
 
@@ -35,8 +37,17 @@ class Recorder:
 
     def flush(self) -> None:
         self.done.append("flush")
-        if not self._confirms:
+        self._confirms -= 1
+        if self._confirms < 0:
             raise DeliveryFailed((), 1)
+
+    def letters(self) -> list[DeadLetter]:
+        """What was written down."""
+        return [each for each in self.done if isinstance(each, DeadLetter)]
+
+    def counts(self) -> list[bytes]:
+        """What the headers of the messages that were put back count."""
+        return [each[3]["tradewind-replays"] for each in self.done if isinstance(each, tuple)]
 
 
 def test_a_message_is_put_back_at_most_twice() -> None:
@@ -65,11 +76,45 @@ def test_bytes_are_confirmed_before_it_is_written_down() -> None:
 
 
 def test_what_is_not_confirmed_is_not_written_down() -> None:
-    recorder = Recorder(confirms=False)
+    recorder = Recorder(confirms=0)
     with pytest.raises(DeliveryFailed):
         replay(recorder, [NEW])
     assert recorder.done[-1] == "flush"
-    assert not any(isinstance(each, DeadLetter) for each in recorder.done)
+    assert recorder.letters() == []
+
+
+def test_what_is_not_written_down_is_put_back_again_with_the_same_count() -> None:
+    """It ends between the two: the message is on its topic, and its letter does not say so."""
+    recorder = Recorder(confirms=1)
+    with pytest.raises(DeliveryFailed):
+        replay(recorder, [NEW])
+    again = Recorder()
+    assert replay(again, merged([NEW])).again == (NEW,)
+    assert recorder.counts() == again.counts() == [b"1"]
+    assert merged([NEW, *again.letters()]) == [replace(NEW, replays=1)]
+
+
+def test_a_message_that_fails_again_goes_on_counting() -> None:
+    """Its header has the count, so it does not come back more than twice, whatever was written down."""
+    letter, put_back = NEW, 0
+    while again := plan([letter]).again:
+        put_back += 1
+        message = Inbound("questions.v1", 0, put_back, None, b"l-1", letter.source_value, headers_of(again[0]))
+        letter = dead_letter(message, stage="sink", error_class="BadBody", why="again", now=NEW.occurred_at)
+    assert put_back == 2
+
+
+def test_many_are_written_down_portion_by_portion() -> None:
+    """So that little is put back twice when it ends in the middle."""
+    letters = [replace(NEW, event_id=uuid.UUID(int=number)) for number in range(1200)]
+    recorder = Recorder(confirms=3)
+    with pytest.raises(DeliveryFailed):
+        replay(recorder, letters)
+    # The second portion was put back, and its letters were written and not confirmed.
+    assert (len(recorder.counts()), len(recorder.letters())) == (1000, 1000)
+    whole = Recorder()
+    assert replay(whole, letters).again == tuple(letters)
+    assert whole.letters() == [replace(letter, replays=1) for letter in letters]
 
 
 def test_a_dry_run_publishes_nothing() -> None:

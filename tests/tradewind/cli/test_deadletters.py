@@ -80,6 +80,15 @@ def test_ls_is_filtered_and_has_the_newest_first(cli: Cli, letters: tuple[DeadLe
     assert _ids(cli, "--stage", "sink", "--topic", "orders.v1") == [ids[3], ids[2], ids[0]]
     assert _ids(cli, "--error", "UnknownSchemaId") == [ids[1]]
     assert cli("deadletters", "ls", "--topic", "nothing").exit_code == 2
+    where = "topic=orders and error=BadFraming and offset<=3 and since>=2026-01-01"
+    assert _ids(cli, "--where", where) == [ids[2], ids[0]]
+    assert _ids(cli, "--where", where, "--where", "offset=1", "--stage", "sink") == [ids[0]]
+
+
+def test_a_filter_that_does_not_read_is_told_with_its_place(cli: Cli) -> None:
+    result = cli("deadletters", "ls", "--where", "topic=orders or stage=sink")
+    assert result.exit_code == 2
+    assert "--where topic=orders or stage=sink: at character 14: expected and, or the end" in result.stderr
 
 
 def test_ls_tells_no_bytes(cli: Cli, letters: tuple[DeadLetter, ...]) -> None:
@@ -145,6 +154,12 @@ def test_replay_of_all_that_a_filter_leaves(cli: Cli, letters: tuple[DeadLetter,
     assert json.loads(result.stdout)["replayed"] == [str(letters[1].event_id)]
 
 
+def test_where_chooses_without_all(cli: Cli, letters: tuple[DeadLetter, ...]) -> None:
+    result = cli("deadletters", "replay", "--where", "offset=4 and topic=orders", "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["replayed"] == [str(letters[3].event_id)]
+
+
 def test_replay_makes_no_topic(cli: Cli, letters: tuple[DeadLetter, ...]) -> None:
     result = cli("deadletters", "replay", str(letters[4].event_id))
     assert result.exit_code == 1
@@ -154,7 +169,10 @@ def test_replay_makes_no_topic(cli: Cli, letters: tuple[DeadLetter, ...]) -> Non
 SOME_ID = str(uuid.UUID(int=1))
 
 
-@pytest.mark.parametrize("arguments", [(), ("--all", SOME_ID), (SOME_ID, "--stage", "sink")])
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--all", SOME_ID), (SOME_ID, "--stage", "sink"), ("--stage", "sink"), (SOME_ID, "--where", "stage=sink")],
+)
 def test_replay_wants_ids_or_all(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert cli("deadletters", "replay", *arguments).exit_code == 2
 
