@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test unit lint format bench bench-engine bench-queries bench-insights sink-faults wheel clean
+.PHONY: help setup demo up test unit lint format bench-sink bench-engine bench-queries bench-insights sink-faults wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,7 +41,7 @@ lint: $(READY)  ## ruff and mypy
 format: $(READY) ## let ruff lay out the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-bench: $(READY) ## measure the sink beside a plain loop, into bench/results/
+bench-sink: $(READY) ## measure the sink beside a plain loop and quixstreams, into bench/results/
 	@$(BIN)/python -m bench.sink $(ARGS)
 
 bench-engine: $(READY) ## measure the engine beside its peers, into bench/results/

@@ -21,6 +21,8 @@ INSERT_SETTINGS: dict[str, str | int] = {
     "min_insert_block_size_rows": _LARGER_THAN_ANY_BATCH,
     "min_insert_block_size_bytes": 0,
     "max_insert_threads": 1,
+    # Settling the roll-ups relies on it (settle.py): what was dated two minutes ago is visible, or never will be.
+    "max_execution_time": 60,
     # The token reaches through materialized views to their tables: that of a backfill, or a user's own.
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     # Rows sent twice are told apart by FINAL and by merges, which look at them anyway.

@@ -170,24 +170,24 @@ def test_a_store_that_gives_up_stops_the_sink_and_nothing_is_committed() -> None
 def test_partitions_start_after_the_stored_rows_and_a_slow_table_holds_up_no_other() -> None:
     consumer, fast, slow, stop = ScriptedConsumer(), GatedStore(), GatedStore(is_open=False), threading.Event()
     consumer.to_give.append(
-        [KafkaMessage(topic=topic, offset=offset) for offset in range(42, 46) for topic in (FAST, SLOW)]
+        [KafkaMessage(topic=topic, offset=offset) for offset in range(42, 52) for topic in (FAST, SLOW)]
     )
     thread = threading.Thread(target=sink_of(consumer, fast, slow).run, args=[stop])
     thread.start()
     try:
-        # Two rows of the slow table are on their way, two more wait: no more of it is read.
+        # Two batches of the slow table are on their way, three more wait: no more of it is read.
         until(lambda: SLOW in consumer.paused, "a pause of the slow table")
-        until(lambda: (FAST, 46) in consumer.committed, "all rows of the fast one")
+        until(lambda: (FAST, 52) in consumer.committed, "all rows of the fast one")
         assert {(each.topic, each.offset) for each in consumer.assigned} == {(FAST, 42), (SLOW, 42)}
         assert slow.batches == []
         slow.gate.set()
         until(lambda: SLOW in consumer.resumed[2:], "its return")
-        until(lambda: (SLOW, 46) in consumer.committed, "all its rows")
+        until(lambda: (SLOW, 52) in consumer.committed, "all its rows")
     finally:
         slow.gate.set()
         stop.set()
         thread.join(60)
-    assert fast.batches == slow.batches == [[42, 43], [44, 45]]
+    assert fast.batches == slow.batches == [[first, first + 1] for first in range(42, 52, 2)]
 
 
 def test_what_came_together_with_a_loss_is_not_stored_on_its_own() -> None:
