@@ -10,10 +10,13 @@
 - `insert.py`: one insert, its token, and what an error of ClickHouse means.
 - `reject.py`: messages that can't be stored, as dead letters.
 - `store.py`: one batch from messages to rows and dead letters.
+- `pipeline.py`: the batches on their way into one table. `progress.py`: how far the sink is behind Kafka.
 - `loop.py`: the consumer around all that. `sink.py`: everything wired from the settings; the entry.
 - `errors.py`: why it stops.
 - `settle.py`: what the roll-ups say is kept once nothing comes in for a while. `portions.py`: as little at a time as
   memory allows. `recount.py`: whether they say what a recount says.
+- `backfill.py`: a table filled anew from its topic, beside the live sink. `refill.py`: reading to the end;
+  `fresh_table.py`: the table until it is swapped in; `compare.py`: what it lacks.
 - `retention.py`: how long things are kept. `access.py`: roles, grants, row policies, limits.
 - `reviewed.py`: what people decided about drafts, joined with the drafts; what training reads.
 - `metrics.py`: what it tells Prometheus.
