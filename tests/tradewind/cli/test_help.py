@@ -19,6 +19,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]
 
 
 OURS = {
+    "report",
     *("publish", "tail", "query", "config", "doctor", "topics create", "topics list", "schemas show", "schemas check"),
     *("db check", "db migrate", "db settle", "db access"),
     *("schemas push", "deadletters ls", "deadletters show", "deadletters replay"),
