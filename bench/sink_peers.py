@@ -68,7 +68,7 @@ class Decode(Deserializer):
 
 
 class Table(BatchingSink):
-    """One insert for each partition of a batch, as its own ClickHouse-less kind prescribes."""
+    """Inserts what quixstreams hands over: the rows of one partition since the last commit."""
 
     def __init__(self, client: Client) -> None:
         super().__init__()

@@ -150,26 +150,13 @@ def kept_from(client: Client) -> date:
 
 
 def publish(client: Client, tier: Tier, since: int, through: int) -> None:
-    """Move from `since` to `through`, both in ms, where nobody has moved meanwhile: another settler, or `unsettle`."""
+    """Move from `since` to `through`, both in ms, where nobody has moved meanwhile: another settler, or a swap."""
     client.command(
         "INSERT INTO _settled_through SELECT {chunk:String}, fromUnixTimestamp64Milli({through:Int64}, 'UTC') "
         "FROM (SELECT max(through) AS now FROM _settled_through WHERE chunk = {chunk:String}) "
         "WHERE toUnixTimestamp64Milli(now) = {since:Int64}",
         parameters={"chunk": tier.chunk, "since": since, "through": through},
     )
-
-
-def unsettle(client: Client, tiers: Sequence[Tier] = TIERS) -> None:
-    """Forget what is settled, before a table of other rows takes the place of `orders`: all is counted from the events.
-
-    Raises:
-        clickhouse_connect.driver.exceptions.Error: ClickHouse refused, or can't be reached; do it again.
-    """
-    # First: from here on every chunk that has events is counted from them, whatever is still settled.
-    client.command("TRUNCATE TABLE _settled_through")
-    for tier in tiers:
-        for name in tier.roll_ups:
-            client.command(f"TRUNCATE TABLE _settled_{name}")
 
 
 class Settler:
