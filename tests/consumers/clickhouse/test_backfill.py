@@ -131,7 +131,7 @@ def test_nothing_is_lost_or_seen_missing_while_a_producer_and_the_live_sink_go_o
     stop, sent = threading.Event(), [500]
 
     def produce() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.02):  # a pace that leaves the machine to the others
             send(world, range(sent[0], sent[0] + 50))
             sent[0] += 50
 
@@ -139,10 +139,9 @@ def test_nothing_is_lost_or_seen_missing_while_a_producer_and_the_live_sink_go_o
     with world.sink("orders"), never_fewer(world):
         producer.start()
         try:
-            for _ in range(2):
-                run(world)
-                at_swap = sent[0]
-                until(lambda: sent[0] > at_swap + 200, "orders after the swap")  # noqa: B023
+            run(world)
+            at_swap = sent[0]
+            until(lambda: sent[0] > at_swap + 200, "orders after the swap")
         finally:
             stop.set()
             producer.join(DEADLINE_S)
@@ -233,7 +232,7 @@ def test_it_can_be_killed_at_any_time_and_go_on(world: World) -> None:
                 stdout=subprocess.DEVNULL,
             )
             try:
-                ended = process.wait(rng.uniform(1.0, 6.0) if attempt < 4 else 120.0) == 0
+                ended = process.wait(rng.uniform(1.0, 6.0) if attempt < 2 else 120.0) == 0
                 assert ended, "it ends with an error"
                 break
             except subprocess.TimeoutExpired:
