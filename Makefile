@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test unit lint format bench-sink bench-engine bench-queries bench-insights sink-faults wheel clean
+.PHONY: help setup demo up test test-slow unit lint format bench-sink bench-engine bench-queries bench-insights sink-faults wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,8 +27,11 @@ demo: $(READY)  ## run the whole product on real input and show what comes of it
 up: $(READY)    ## run a local stack until Ctrl-C
 	@$(BIN)/tradewind up $(ARGS)
 
-test: $(READY)  ## run all tests
+test: $(READY)  ## run the tests, but for the slowest few
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY) ## run the slowest tests, half a minute or more each
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 unit: $(READY)  ## run the tests that need no broker, no ClickHouse and no model
 	@$(BIN)/python -m pytest -m 'not integration and not model' $(ARGS)

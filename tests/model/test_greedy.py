@@ -92,6 +92,7 @@ def test_a_gguf_writes_what_transformers_writes(family: str, tmp_path: Path) -> 
     assert_same(ours(loaded, prompts(), 2048), theirs(reference, loaded, prompts()))
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_default_checkpoint_writes_what_transformers_writes() -> None:
     loaded = load(locate(None), "fp32")

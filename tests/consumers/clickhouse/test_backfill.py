@@ -215,6 +215,7 @@ def test_it_can_die_after_every_statement_and_go_on(world: World, monkeypatch: p
     assert "Filled by" not in about(world, "comment")
 
 
+@pytest.mark.slow
 def test_it_can_be_killed_at_any_time_and_go_on(world: World) -> None:
     store(world, range(2000))
     settings = world.settings.model_copy(update={"kafka_session_timeout_ms": 6000, "sink_batch_rows": 100})

@@ -175,6 +175,7 @@ def test_two_sinks_share_the_partitions_and_count_nothing_twice(world: World) ->
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_every_fault_in_one_small_run(tmp_path: Path) -> None:
     """`make sink-faults` in small: kills, a restart of ClickHouse, rebalances and a zombie, on a stack of its own."""
     figures = run_faults(Options(rows=10_000, kills=3, restarts=1, rebalances=2, seed=7), tmp_path)
