@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from itertools import cycle, islice
 from typing import Any
 
+from consumers.clickhouse.container import varint
 from schemas.codec import Codec
 from schemas.events import OrderEvent, from_avro
 from schemas.publisher import Publisher
@@ -54,18 +55,9 @@ def messages(keep_time: bool) -> Iterator[tuple[bytes, bytes]]:
         if keep_time:
             yield key, value[: _ID.start] + new_id + value[_ID.stop :]
         else:
-            now = _varint(time.time_ns() // 1_000_000)
+            now = varint(time.time_ns() // 1_000_000)
+            assert len(now) == _TIME.stop - _TIME.start
             yield key, value[: _ID.start] + new_id + now + value[_TIME.stop :]
-
-
-def _varint(number: int) -> bytes:
-    rest, out = number << 1, bytearray()
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    assert len(out) == _TIME.stop - _TIME.start
-    return bytes(out)
 
 
 def fill(settings: Settings, rows: int) -> None:

@@ -89,6 +89,7 @@ class CommittedRegistry:
             for entry in entries
         ]
         self._by_id = {entry.id: entry for entry in self._versions}
+        self._ids: dict[tuple[str, str], int] = {}  # found by id_of, by subject and text
 
     def by_id(self, schema_id: int) -> str:
         """Text of the schema with this id."""
@@ -101,8 +102,11 @@ class CommittedRegistry:
     def id_of(self, topic: Topic) -> int:
         """Id of the topic's present schema."""
         text = schema_text(topic.record)
+        if (known := self._ids.get((topic.subject, text))) is not None:
+            return known
         for entry in reversed(self.versions(topic.subject)):
             if same_schema(entry.schema, text):
+                self._ids[topic.subject, text] = entry.id
                 return entry.id
         raise NotRegistered(
             f"{topic.record}.avsc differs from every committed version; check and commit it: tradewind schemas push"

@@ -121,7 +121,7 @@ class Store:
         rows, refused = self._sort(batch.messages, cancel)
         rows, untranslated = self._alike(rows)
         offer = self._offer(batch.log, rows)
-        if before is not None and (before.exception() is not None):
+        if before is not None and before.exception() is not None:
             raise Cancelled
         self._put_aside([*refused, *untranslated], among=len(batch.messages), cancel=cancel)
         refused_later = self._store_rows(batch.log, rows, offer, cancel)
