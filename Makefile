@@ -27,8 +27,9 @@ demo: $(READY)  ## run the whole product on real input and show what comes of it
 up: $(READY)    ## run a local stack until Ctrl-C
 	@$(BIN)/tradewind up $(ARGS)
 
+# Each process has a stack of its own, and each file of tests stays in one process.
 test: $(READY)  ## run the tests, but for the slowest few
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(READY) ## run the slowest tests, half a minute or more each
 	@$(BIN)/python -m pytest -m slow $(ARGS)
