@@ -11,7 +11,7 @@ from tests.support.stack import ClickHouseEndpoint
 
 
 @pytest.fixture
-def world(embedded_broker: str, database: ClickHouseEndpoint, unique_name: Callable[[str], str]) -> Iterator[World]:
+def world(broker: str, database: ClickHouseEndpoint, unique_name: Callable[[str], str]) -> Iterator[World]:
     """Fresh topics and tables on the shared local stack."""
-    with world_on(embedded_broker, database, unique_name) as fresh:
+    with world_on(broker, database, unique_name) as fresh:
         yield fresh

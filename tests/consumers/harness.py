@@ -62,7 +62,8 @@ def create_topics(settings: Settings, names: Sequence[str], partitions: int = PA
     """Create the topics that are not there yet."""
     admin = AdminClient(settings.kafka_client())
     there = admin.list_topics(timeout=10).topics
-    new = [NewTopic(name, partitions, 1) for name in names if name not in there]
+    config = {"max.message.bytes": str(DEAD_LETTERS.max_message_bytes)}  # Kafka's own limit is 1 MB
+    new = [NewTopic(name, partitions, 1, config=config) for name in names if name not in there]
     for future in admin.create_topics(new).values() if new else ():
         future.result(10)
 

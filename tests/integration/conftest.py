@@ -25,20 +25,22 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A started stack; its children that die stay dead."""
+def stack(tmp_path_factory: pytest.TempPathFactory, module_kafka: str | None) -> Iterator[LocalStack]:
+    """A started stack; its children that die stay dead, and stop while there is still a broker."""
     config = StackConfig(tmp_path_factory.mktemp("stack"), clickhouse_password=uuid.uuid4().hex)
     with LocalStack(config) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def settings(stack: LocalStack, tiny_model: Path) -> Settings:
+def settings(stack: LocalStack, module_kafka: str | None, tiny_model: Path) -> Settings:
     """Settings of whoever works on that stack; topics and tables are there."""
     given = Settings(
         data_dir=stack.config.data_dir, model=str(tiny_model), model_positions=4096, model_threads=1, listing_wait_s=1.0
     )
     ready = settings_for(given, stack.endpoints)
+    if module_kafka is not None:
+        ready = ready.model_copy(update={"bootstrap_servers": module_kafka})
     topics.create(ready)
     migrate(ready)
     return ready

@@ -38,10 +38,10 @@ def order(number: int) -> OrderEvent:
 
 
 @pytest.fixture
-def orders(embedded_broker: str, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Topic:
+def orders(broker: str, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Topic:
     """A topic of this test's own for OrderEvents."""
     topic = replace(ORDERS, name=unique_name("orders"))
-    admin = AdminClient({"bootstrap.servers": embedded_broker})
+    admin = AdminClient({"bootstrap.servers": broker})
     admin.create_topics([NewTopic(topic.name, num_partitions=3)])[topic.name].result()
     monkeypatch.setattr(publisher_module, "topic_of_record", lambda record: topic)
     monkeypatch.setattr(CommittedRegistry, "id_of", lambda self, topic: 3)
@@ -49,8 +49,8 @@ def orders(embedded_broker: str, unique_name: Callable[[str], str], monkeypatch:
 
 
 @pytest.mark.integration
-def test_what_is_published_is_there_once_flush_has_returned(embedded_broker: str, orders: Topic) -> None:
-    client = {"bootstrap.servers": embedded_broker}
+def test_what_is_published_is_there_once_flush_has_returned(broker: str, orders: Topic) -> None:
+    client = {"bootstrap.servers": broker}
     delivered: list[str] = []
     with Publisher(client, CODEC, on_delivered=delivered.append) as publisher:
         for number in range(500):
@@ -65,8 +65,8 @@ def test_what_is_published_is_there_once_flush_has_returned(embedded_broker: str
 
 
 @pytest.mark.integration
-def test_equal_keys_meet_where_java_clients_put_them(embedded_broker: str, orders: Topic) -> None:
-    client = {"bootstrap.servers": embedded_broker}
+def test_equal_keys_meet_where_java_clients_put_them(broker: str, orders: Topic) -> None:
+    client = {"bootstrap.servers": broker}
     with Publisher(client, CODEC) as publisher:
         for key in (b"21", b"foobar", b"a-little-bit-long-string"):
             publisher.publish_bytes(orders.name, key, b"value")

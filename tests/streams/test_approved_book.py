@@ -92,9 +92,9 @@ class Place:
 
 
 @pytest.fixture
-def place(embedded_broker: str, unique_name: Callable[[str], str]) -> Place:
-    reviews, drafts = (make_topic(embedded_broker, like, unique_name) for like in (ANSWERS_REVIEWED, ANSWERS_DRAFTED))
-    return Place(embedded_broker, reviews, drafts)
+def place(broker: str, unique_name: Callable[[str], str]) -> Place:
+    reviews, drafts = (make_topic(broker, like, unique_name) for like in (ANSWERS_REVIEWED, ANSWERS_DRAFTED))
+    return Place(broker, reviews, drafts)
 
 
 async def found(book: ApprovedBook, merchant: str = "m-1", listing: str = "l-1") -> list[ApprovedAnswer]:

@@ -2,6 +2,8 @@
 
 Tests share it, so each takes names of its own: `unique_name` for topics and groups, `database` for tables.
 Registered once, as a plugin: `pytest_plugins = ["tests.support.stack"]` in the root conftest.py.
+
+The broker is the embedded one. With `pytest --kafka` it is Apache Kafka itself, and only tests that talk to it are run.
 """
 
 from __future__ import annotations
@@ -13,7 +15,26 @@ from dataclasses import dataclass, field, replace
 import clickhouse_connect
 import pytest
 
+from tests.kafka.cluster import ClusterConfig, KafkaCluster, KafkaMissing
 from tradewind.stack.local import LocalStack, StackConfig
+
+#: Who asks for one of these talks to Apache Kafka under `--kafka`.
+_KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--kafka`."""
+    help_text = "run the tests that talk to a broker on Apache Kafka, and no others"
+    parser.addoption("--kafka", action="store_true", help=help_text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--kafka`, leaves out what does not talk to it."""
+    if not config.getoption("--kafka"):
+        return
+    chosen = [item for item in items if _KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,41 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack
 def embedded_broker(local_stack: LocalStack) -> str:
     """The bootstrap servers of a real broker."""
     return local_stack.endpoints.bootstrap_servers
+
+
+def start_kafka(config: ClusterConfig) -> KafkaCluster:
+    """A cluster to be entered; skips the test where Apache Kafka can't be had."""
+    try:
+        return KafkaCluster(config)
+    except KafkaMissing as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """Apache Kafka itself, one broker, in plain text."""
+    with start_kafka(ClusterConfig(tmp_path_factory.mktemp("kafka"))) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> str:
+    """The bootstrap servers of a real broker, of whichever kind this run is about."""
+    if request.config.getoption("--kafka"):
+        cluster: KafkaCluster = request.getfixturevalue("apache_kafka")
+        return cluster.bootstrap_servers
+    embedded: str = request.getfixturevalue("embedded_broker")
+    return embedded
+
+
+@pytest.fixture(scope="module")
+def module_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """Bootstrap servers of an Apache Kafka for one module, whose topics have fixed names; None without `--kafka`."""
+    if not request.config.getoption("--kafka"):
+        yield None
+        return
+    with start_kafka(ClusterConfig(tmp_path_factory.mktemp("kafka"))) as cluster:
+        yield cluster.bootstrap_servers
 
 
 @pytest.fixture(scope="session")

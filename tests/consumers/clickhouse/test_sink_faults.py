@@ -112,10 +112,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         server.kill()
 
 
-def test_a_sink_outlives_its_clickhouse(
-    embedded_broker: str, server: Server, unique_name: Callable[[str], str]
-) -> None:
-    with world_on(embedded_broker, server.endpoint, unique_name) as world:
+def test_a_sink_outlives_its_clickhouse(broker: str, server: Server, unique_name: Callable[[str], str]) -> None:
+    with world_on(broker, server.endpoint, unique_name) as world:
         with world.sink("orders") as sinking:
             for number in range(1000):
                 world.send_event("orders", order(number), str(number).encode())
@@ -137,7 +135,7 @@ def test_a_sink_outlives_its_clickhouse(
 
 
 def test_a_sink_that_starts_before_clickhouse_answers_waits_for_the_positions(
-    embedded_broker: str, server: Server, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    broker: str, server: Server, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table is out of reach when the partitions are assigned, as after a rebalance during an outage."""
 
@@ -147,7 +145,7 @@ def test_a_sink_that_starts_before_clickhouse_answers_waits_for_the_positions(
         return client
 
     monkeypatch.setattr(sink, "open_client", open_and_lose)
-    with world_on(embedded_broker, server.endpoint, unique_name) as world:
+    with world_on(broker, server.endpoint, unique_name) as world:
         world.send_event("orders", order(1))
         world.flush()
         with structlog.testing.capture_logs() as logs, world.sink("orders"):

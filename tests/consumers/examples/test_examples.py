@@ -34,14 +34,18 @@ BY_TYPE = {type(event).__name__: event for event in FULL}
     ],
 )
 def test_an_example_shows_what_comes(
-    local_stack: LocalStack, unique_name: Callable[[str], str], example: str, record: str, lines: list[str]
+    broker: str,
+    local_stack: LocalStack,
+    unique_name: Callable[[str], str],
+    example: str,
+    record: str,
+    lines: list[str],
 ) -> None:
-    endpoints = local_stack.endpoints
-    settings = Settings(bootstrap_servers=endpoints.bootstrap_servers)
+    settings = Settings(bootstrap_servers=broker)
     create_topics(settings, [LISTINGS_ENRICHED.name, ANSWERS_DRAFTED.name])
     with Publisher(settings.kafka_client(), Codec(CommittedRegistry())) as publisher:
         publisher.publish(BY_TYPE[record])
-    options = ["--bootstrap", endpoints.bootstrap_servers, "--registry", endpoints.schema_registry_url]
+    options = ["--bootstrap", broker, "--registry", local_stack.endpoints.schema_registry_url]
     shown = subprocess.run(
         [sys.executable, "-m", f"consumers.examples.{example}", *options, "--group", unique_name("group"), "-n", "1"],
         capture_output=True,

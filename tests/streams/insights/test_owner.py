@@ -28,12 +28,10 @@ async def member(broker: str, topic: Topic, group: str) -> AsyncIterator[Ownersh
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_one_of_two_is_the_owner_and_the_other_follows_it(
-    embedded_broker: str, unique_name: Callable[[str], str]
-) -> None:
-    topic, group = make_topic(embedded_broker, INSIGHTS, unique_name), unique_name("tellers")
-    async with member(embedded_broker, topic, group) as second:
-        async with member(embedded_broker, topic, group) as first:
+async def test_one_of_two_is_the_owner_and_the_other_follows_it(broker: str, unique_name: Callable[[str], str]) -> None:
+    topic, group = make_topic(broker, INSIGHTS, unique_name), unique_name("tellers")
+    async with member(broker, topic, group) as second:
+        async with member(broker, topic, group) as first:
             waits = {asyncio.ensure_future(each.wait()) for each in (first, second)}
             await asyncio.wait(waits, timeout=60, return_when=asyncio.FIRST_COMPLETED)
             assert first.held or second.held

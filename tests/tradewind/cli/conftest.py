@@ -49,10 +49,17 @@ def module_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStac
         yield stack
 
 
+@pytest.fixture(scope="module")
+def module_broker(module_stack: LocalStack, module_kafka: str | None) -> str:
+    """Bootstrap servers of a broker that no other test module uses."""
+    return module_kafka or module_stack.endpoints.bootstrap_servers
+
+
 @pytest.fixture
-def stack(module_stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> LocalStack:
+def stack(module_stack: LocalStack, module_broker: str, monkeypatch: pytest.MonkeyPatch) -> LocalStack:
     """That stack, found by the commands through its data folder; with all topics."""
     monkeypatch.setenv("TRADEWIND_DATA_DIR", str(module_stack.config.data_dir))
+    monkeypatch.setenv("TRADEWIND_BOOTSTRAP_SERVERS", module_broker)
     monkeypatch.setenv("TRADEWIND_PARTITIONS", "2")
     result = CliRunner().invoke(app, ["topics", "create"])
     assert result.exit_code == 0, result.output

@@ -52,8 +52,8 @@ LETTERS = (
 
 
 @pytest.fixture(scope="module")
-def put_aside(module_stack: LocalStack) -> None:
-    settings = Settings(data_dir=module_stack.config.data_dir, partitions=2)
+def put_aside(module_stack: LocalStack, module_broker: str) -> None:
+    settings = Settings(data_dir=module_stack.config.data_dir, bootstrap_servers=module_broker, partitions=2)
     create(settings)
     with make_publisher(settings) as publisher:
         for letter in LETTERS:

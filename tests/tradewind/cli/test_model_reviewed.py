@@ -21,9 +21,9 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def reviews(
-    embedded_broker: str, database: ClickHouseEndpoint, unique_name: Any, monkeypatch: pytest.MonkeyPatch
+    broker: str, database: ClickHouseEndpoint, unique_name: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    with world_on(embedded_broker, database, unique_name) as world:
+    with world_on(broker, database, unique_name) as world:
         store(world, "answers_drafted", [drafted(1), drafted(2), drafted(3), drafted(4, draft="")])
         reviewed_ = [
             reviewed(1, 1, Decision.APPROVE),

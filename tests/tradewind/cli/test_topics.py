@@ -7,13 +7,12 @@ import pytest
 
 from schemas.topics import CATALOGUE
 from tests.tradewind.cli.conftest import Cli
-from tradewind.stack.local import LocalStack
 
 pytestmark = pytest.mark.integration
 
 
-def test_create_and_list(cli: Cli, module_stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRADEWIND_DATA_DIR", str(module_stack.config.data_dir))
+def test_create_and_list(cli: Cli, module_broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADEWIND_BOOTSTRAP_SERVERS", module_broker)
     monkeypatch.setenv("TRADEWIND_PARTITIONS", "3")
     names = [topic.name for topic in CATALOGUE]
 
