@@ -77,11 +77,19 @@ class KafkaCluster:
         self._jars = kafka_jars(config.version)
         self._brokers = [_Broker(number, *_free_ports(3)) for number in range(1, config.brokers + 1)]
         self._supervisor = Supervisor(lambda ended: None)
+        #: By broker, the port that clients are told to come in by, where that is another than it listens on.
+        self.advertised: dict[int, int] = {}
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients come in."""
-        return ",".join(f"{_HOST}:{broker.clients_port}" for broker in self._brokers)
+        return ",".join(
+            f"{_HOST}:{self.advertised.get(broker.number, broker.clients_port)}" for broker in self._brokers
+        )
+
+    def clients_port(self, number: int = 1) -> int:
+        """Where a broker listens for clients, advertised or not."""
+        return self._brokers[number - 1].clients_port
 
     @property
     def internal_servers(self) -> str:
@@ -154,6 +162,7 @@ class KafkaCluster:
         return self.config.folder / f"{_name(broker.number)}.properties"
 
     def _properties(self, broker: _Broker) -> dict[str, str]:
+        come_in = self.advertised.get(broker.number, broker.clients_port)
         replicas = str(min(3, self.config.brokers))
         in_sync = "2" if self.config.brokers >= 3 else "1"
         clients, brokers = f"CLIENTS://{_HOST}:{broker.clients_port}", f"BROKERS://{_HOST}:{broker.brokers_port}"
@@ -165,7 +174,7 @@ class KafkaCluster:
             ),
             "controller.listener.names": "CONTROLLER",
             "listeners": f"{clients},{brokers},CONTROLLER://{_HOST}:{broker.controller_port}",
-            "advertised.listeners": f"{clients},{brokers}",
+            "advertised.listeners": f"CLIENTS://{_HOST}:{come_in},{brokers}",
             "listener.security.protocol.map": (
                 f"CLIENTS:{self.config.protocol},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT"
             ),
