@@ -82,7 +82,7 @@ class Stream:
         codec, broken = Codec(CommittedRegistry()), 0
         for number in range(self.events):
             while broken < (number + broken + 1) * self.poison:
-                yield b"poison", f"{self.kind} poison {broken}".encode(), True
+                yield f"poison-{broken}".encode(), f"{self.kind} poison {broken}".encode(), True
                 broken += 1
             event = self.event(number, at)
             topic = topic_of_record(type(event).__name__)

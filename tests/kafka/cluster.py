@@ -109,6 +109,10 @@ class KafkaCluster:
         """The broker's process id."""
         return self._supervisor.pids()[_name(number)]
 
+    def runs(self, number: int = 1) -> bool:
+        """Whether the broker has not ended."""
+        return _name(number) in self._supervisor.pids()
+
     def kill(self, number: int = 1) -> None:
         """kill -9 a broker; returns when it is gone."""
         pid = self.pid(number)

@@ -1,0 +1,147 @@
+"""The fault matrix: what stands, what is sent to it, and what happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tests.faults import strikes
+from tests.faults.ground import Ground, Plan
+from tests.faults.load import Stream
+
+#: Without the model: questions go through a worker and the sink, orders through the sink alone.
+EVENTS = 50_000
+#: Each of these costs steps of a model.
+WRITTEN = 1_500
+QUESTIONS_A_SECOND = 350.0
+ORDERS_A_SECOND = 1_000.0
+WRITTEN_A_SECOND = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fault.
+
+    Attributes:
+        name: in the matrix.
+        what: in words.
+        strike: does it, and returns when it is over.
+        plan: what it needs.
+        streams: the load.
+    """
+
+    name: str
+    what: str
+    strike: Callable[[Ground], None]
+    plan: Plan
+    streams: tuple[Stream, ...]
+
+    def smaller(self, share: float) -> Row:
+        """The same with a share of the events."""
+        streams = tuple(replace(stream, events=max(1, round(stream.events * share))) for stream in self.streams)
+        return replace(self, streams=streams)
+
+
+def questions(poison: float = 0.0) -> Stream:
+    """Through a worker without its model, and the sink."""
+    return Stream("questions", EVENTS, QUESTIONS_A_SECOND, poison)
+
+
+def orders(poison: float = 0.0) -> Stream:
+    """Through the sink."""
+    return Stream("orders", EVENTS, ORDERS_A_SECOND, poison)
+
+
+def listings() -> Stream:
+    """Through a worker and its model, and the sink."""
+    return Stream("listings", WRITTEN, WRITTEN_A_SECOND)
+
+
+#: A request to the engine counts as lost after these seconds; the model is a tiny one.
+_MODEL = {"model_languages": "en", "model_deadline_s": 10.0}
+
+ROWS = (
+    Row("worker killed", "SIGKILL, started again", strikes.kill_worker, Plan(workers=2), (questions(),)),
+    Row("zombie worker", "SIGSTOP for 1.5 sessions, then CONT", strikes.zombie_worker, Plan(workers=2), (questions(),)),
+    Row("sink killed", "SIGKILL, started again", strikes.kill_sink, Plan(), (orders(),)),
+    Row(
+        "broker killed",
+        "SIGKILL, started after 10 s",
+        strikes.kill_broker,
+        Plan(workers=1),
+        (questions(), orders()),
+    ),
+    Row(
+        "broker lost for good",
+        "one of three, replication 3, min.insync 2",
+        strikes.lose_broker,
+        Plan(workers=1, brokers=3),
+        (questions(),),
+    ),
+    Row("ClickHouse away", "SIGKILL, back after 60 s", strikes.clickhouse_away, Plan(away_s=60.0), (orders(),)),
+    Row(
+        "ClickHouse slow",
+        "2 s for each 256 KiB, for 60 s",
+        strikes.slow_clickhouse,
+        Plan(clickhouse_wire=True),
+        (orders(),),
+    ),
+    Row(
+        "registry away",
+        "SIGKILL, back after 30 s, worker and sink killed meanwhile",
+        strikes.registry_away,
+        Plan(workers=1, registry=True, away_s=30.0),
+        (questions(),),
+    ),
+    Row(
+        "engine hangs",
+        "a step that never ends",
+        strikes.hang_engine,
+        Plan(workers=1, worker_module="tests.faults.hung_engine", settings=_MODEL),
+        (listings(),),
+    ),
+    Row(
+        "engine out of memory",
+        "every step fails, for 30 s",
+        strikes.engine_out_of_memory,
+        Plan(workers=1, worker_module="tests.faults.hung_engine", settings=_MODEL),
+        (listings(),),
+    ),
+    Row(
+        "network cut",
+        "between worker and broker, for 30 s",
+        strikes.cut_network,
+        Plan(workers=1, kafka_wire=True),
+        (questions(),),
+    ),
+    Row(
+        "disk full",
+        "the broker gives up; room, and started again",
+        strikes.fill_disk,
+        Plan(workers=1, small_disk_mib=512),
+        (questions(),),
+    ),
+    Row(
+        "clock jumps",
+        "of worker and sink, +1 h, -1 h, and back",
+        strikes.jump_clock,
+        Plan(workers=1, shifted_clock=True),
+        (questions(),),
+    ),
+    Row("rolling restart", "3 workers: SIGTERM, start", strikes.rolling_restart, Plan(workers=3), (questions(),)),
+    Row("workers 1 to 4 and back", "one after the other", strikes.scale, Plan(workers=1), (questions(),)),
+    Row(
+        "poison 1%",
+        "broken messages in between",
+        strikes.nothing,
+        Plan(workers=1),
+        (questions(0.01), orders(0.01)),
+    ),
+    Row(
+        "poison 60%",
+        "the limit stops worker and sink; raised, and started",
+        strikes.trip_the_limit,
+        Plan(workers=1, restarts=False),
+        (questions(0.6),),
+    ),
+)
