@@ -19,6 +19,7 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.migrate import migrate
 from streams import topics
+from tests.faults.load import publish_listings
 from tests.faults.shifted_clock import ShiftedClock
 from tests.faults.small_disk import small_disk
 from tests.faults.wire import Wire
@@ -53,6 +54,7 @@ class Plan:
         brokers: one, or three with three replicas.
         kafka_wire, clickhouse_wire: whether workers reach Kafka, and the sink ClickHouse, over a wire that can be cut.
         registry: whether schema ids come from a registry, not from the committed file.
+        agents: what the workers run.
         settings: more settings of worker and sink.
         small_disk_mib: size of the broker's disk, where it is to be a small one.
         shifted_clock: whether worker and sink have a clock that can be set.
@@ -66,6 +68,7 @@ class Plan:
     kafka_wire: bool = False
     clickhouse_wire: bool = False
     registry: bool = False
+    agents: str = "answer"
     settings: dict[str, Any] = field(default_factory=dict)
     small_disk_mib: int | None = None
     shifted_clock: bool = False
@@ -114,7 +117,9 @@ class Ground:
 
     def start_worker(self, number: int) -> None:
         """Start a worker, and wait until it is ready."""
-        spec = child(f"worker-{number}", ["worker", "--agents", "answer"], self.settings, self.logs, WORKER_READY)
+        spec = child(
+            f"worker-{number}", ["worker", "--agents", self.plan.agents], self.settings, self.logs, WORKER_READY
+        )
         argv = tuple(self.plan.worker_module if word == "tradewind" else word for word in spec.argv)
         self.supervisor.start(replace(self._ours(spec), argv=argv))
 
@@ -216,6 +221,8 @@ def standing(plan: Plan, folder: Path) -> Iterator[Ground]:
             supervisor.start(_registry(folder, registry_port, away))
         topics.create(direct)
         migrate(direct)
+        if plan.agents == "answer":
+            publish_listings(direct)
         store_url = f"http://{HOST}:{store_wire.port}" if plan.clickhouse_wire else direct.clickhouse_url
         ground = Ground(
             plan,

@@ -20,6 +20,8 @@ from tradewind.settings import Settings
 _NAMES = uuid.UUID("8f0f9f0e-52c5-4b8b-9d5e-5f6b1f6b0c55")
 #: The broker may be away for minutes, and a steady producer outlasts that.
 _PATIENCE_S = 900.0
+#: Questions are about these listings, and about no others.
+LISTINGS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Stream:
         """An event."""
         same = {"event_id": self.event_id(number), "occurred_at": at, "merchant_id": f"m-{number % 50}"}
         if self.kind == "questions":
-            listing = f"l-{number % 5000}"
+            listing = f"l-{number % LISTINGS}"
             return QuestionAsked(**same, listing_id=listing, question_id=f"q-{number}", text="Is it made of copper?")  # type: ignore[arg-type]
         if self.kind == "listings":
             attributes = {"material": "copper", "capacity": f"{number + 100} ml"}
@@ -92,6 +94,14 @@ class Stream:
     def topic(self) -> str:
         """Where it is sent."""
         return {"questions": "questions.v1", "listings": "listings.v1", "orders": "orders.v1"}[self.kind]
+
+
+def publish_listings(settings: Settings) -> None:
+    """What the questions are about; acknowledged when this returns."""
+    stream, now = Stream("listings", LISTINGS, rate=1.0), datetime.now(timezone.utc)
+    with Publisher(settings.kafka_client(), Codec(CommittedRegistry())) as publisher:
+        for number in range(stream.events):
+            publisher.publish(stream.event(number, now))
 
 
 class Load:

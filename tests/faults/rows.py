@@ -57,8 +57,13 @@ def listings() -> Stream:
     return Stream("listings", WRITTEN, WRITTEN_A_SECOND)
 
 
-#: A request to the engine counts as lost after these seconds; the model is a tiny one.
-_MODEL = {"model_languages": "en", "model_deadline_s": 10.0}
+#: A tiny model; a request to it counts as lost after these seconds.
+_WRITING = Plan(
+    workers=1,
+    agents="enrich",
+    worker_module="tests.faults.hung_engine",
+    settings={"model_languages": "en", "model_deadline_s": 10.0},
+)
 
 ROWS = (
     Row("worker killed", "SIGKILL, started again", strikes.kill_worker, Plan(workers=2), (questions(),)),
@@ -97,14 +102,14 @@ ROWS = (
         "engine hangs",
         "a step that never ends",
         strikes.hang_engine,
-        Plan(workers=1, worker_module="tests.faults.hung_engine", settings=_MODEL),
+        _WRITING,
         (listings(),),
     ),
     Row(
         "engine out of memory",
         "every step fails, for 30 s",
         strikes.engine_out_of_memory,
-        Plan(workers=1, worker_module="tests.faults.hung_engine", settings=_MODEL),
+        _WRITING,
         (listings(),),
     ),
     Row(
