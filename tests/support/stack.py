@@ -16,10 +16,13 @@ import clickhouse_connect
 import pytest
 
 from tests.kafka.cluster import ClusterConfig, KafkaCluster, KafkaMissing
+from tests.kafka.jars import pinned_version
 from tradewind.stack.local import LocalStack, StackConfig
 
 #: Who asks for one of these talks to Apache Kafka under `--kafka`.
 _KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka"}
+#: Who has one of these marks starts Apache Kafka by itself, in every run that it is part of.
+_KAFKA_MARKS = ("kafka", "slow_kafka")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,9 +35,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With `--kafka`, leaves out what does not talk to it."""
     if not config.getoption("--kafka"):
         return
-    chosen = [item for item in items if _KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ()))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    chosen = [item for item in items if talks_to_kafka(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not talks_to_kafka(item)])
     items[:] = chosen
+
+
+def talks_to_kafka(item: pytest.Item) -> bool:
+    """Whether a test needs Apache Kafka under `--kafka`."""
+    asked = _KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return bool(asked) or any(item.get_closest_marker(mark) for mark in _KAFKA_MARKS)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With `--kafka`, says how many tests talked to it; no others were run."""
+    if config.getoption("--kafka"):
+        passed = len(terminalreporter.stats.get("passed", ()))
+        terminalreporter.write_line(f"{passed} tests passed that talk to Apache Kafka {pinned_version()}")
 
 
 @dataclass(frozen=True, slots=True)
