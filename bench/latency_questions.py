@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
@@ -100,12 +101,12 @@ class TableWatcher:
 
     def run(self, stop: threading.Event) -> None:
         """Look until told to stop; what is found was visible at the end of the query at the latest."""
-        newest = datetime(2000, 1, 1, tzinfo=timezone.utc)
+        newest = 0
         with open_client(self._settings) as client:
             while not stop.wait(_LOOK_S):
                 found = client.query(
-                    "SELECT source_event_id, _inserted_at FROM answers_drafted"
-                    " WHERE _inserted_at >= {newest:DateTime64(3, 'UTC')}",
+                    "SELECT source_event_id, toUnixTimestamp64Milli(_inserted_at) FROM answers_drafted"
+                    " WHERE _inserted_at >= fromUnixTimestamp64Milli({newest:Int64})",
                     parameters={"newest": newest},
                 ).result_rows
                 now = time.monotonic()
@@ -118,15 +119,14 @@ class TableWatcher:
 def watching(*watchers: DraftReader | TableWatcher) -> Iterator[None]:
     """Let them run for the length of the block, each in a thread."""
     stop = threading.Event()
-    threads = [threading.Thread(target=each.run, args=[stop]) for each in watchers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(len(watchers)) as threads:
+        running = [threads.submit(each.run, stop) for each in watchers]
+        try:
+            yield
+        finally:
+            stop.set()
+            for each in running:
+                each.result()
 
 
 def measure(ground: Ground, rate: float, seconds: float, orders_s: int, seed: int = 1) -> Figures:
