@@ -78,6 +78,14 @@ def works(found: dict[str, str]) -> bool:
     return len(found) > 1 and all(each == OK or each.startswith("not offered") for each in found.values())
 
 
+def merged(before: dict[str, Any], clients: dict[str, str], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figures with new rows; rows of other versions stay, as long as the clients are the same."""
+    kept = before.get("versions", []) if before.get("clients") == clients else []
+    by_version = {row["kafka"]: row for row in (*kept, *rows)}
+    ordered = sorted(by_version.values(), key=lambda row: [int(part) for part in row["kafka"].split(".")])
+    return {"clients": clients, "versions": ordered}
+
+
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """All versions."""
     shown = Table("Kafka", "starts, topics", *CHECKS, title="Apache Kafka with our pinned clients")
@@ -91,14 +99,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", default=",".join((*VERSIONS, pinned_version())), help="parted by commas")
     args = parser.parse_args()
-    rows = []
+    clients = {name: installed(name) for name in ("faust-streaming", "aiokafka", "confluent-kafka")}
+    clients["librdkafka"] = libversion()[0]
     for version in args.versions.split(","):
         checks = tried(version)
-        rows.append({"kafka": version, "works": works(checks), "checks": checks})
-    clients = {name: installed(name) for name in ("faust-streaming", "aiokafka", "confluent-kafka")}
-    found = {"clients": {**clients, "librdkafka": libversion()[0]}, "versions": rows}
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    Console(width=200).print(table(rows))
+        row = {"kafka": version, "works": works(checks), "checks": checks}
+        before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        found = merged(before, clients, [row])
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    Console(width=200).print(table(found["versions"]))
 
 
 if __name__ == "__main__":

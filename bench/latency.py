@@ -101,7 +101,7 @@ def main() -> None:
                 found["questions"] = questions(ground, args.seconds, args.orders)
             if args.only != "questions":
                 found["path"] = path(ground, Path(folder), args.events)
-    console = Console()
+    console = Console(width=110)
     if "questions" in found:
         console.print(question_table(found["questions"]))
     if "path" in found:

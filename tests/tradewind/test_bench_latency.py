@@ -89,3 +89,12 @@ def test_a_version_works_where_nothing_failed() -> None:
     assert not compatibility.works({"starts, topics": "ok"})
     assert compatibility.one_line(RuntimeError("two\n  lines")) == "RuntimeError: two lines"
     assert compatibility.table([{"kafka": "4.0.0", "checks": {"starts, topics": "ok"}}]).row_count == 1
+
+
+def test_what_was_tried_before_stays_while_the_clients_are_the_same() -> None:
+    clients = {"aiokafka": "1"}
+    first = compatibility.merged({}, clients, [{"kafka": "4.0.2"}, {"kafka": "10.0.0"}])
+    again = compatibility.merged(first, clients, [{"kafka": "3.9.2"}, {"kafka": "4.0.2", "works": True}])
+    assert [row["kafka"] for row in again["versions"]] == ["3.9.2", "4.0.2", "10.0.0"]
+    assert again["versions"][1] == {"kafka": "4.0.2", "works": True}
+    assert compatibility.merged(first, {"aiokafka": "2"}, [{"kafka": "4.1.0"}])["versions"] == [{"kafka": "4.1.0"}]
