@@ -6,6 +6,7 @@ import pytest
 
 from bench.compatibility import tried, works
 from tests.kafka.jars import KafkaMissing, kafka_jars, pinned_version
+from tests.support.stack import NoKafka
 
 pytestmark = [pytest.mark.slow_kafka, pytest.mark.timeout(400)]
 
@@ -17,6 +18,6 @@ def test_the_essential_path_works(version: str) -> None:
     try:
         kafka_jars(version)
     except KafkaMissing as why:
-        pytest.skip(str(why))
+        raise NoKafka(str(why)) from None
     found = tried(version)
     assert works(found), found

@@ -9,8 +9,9 @@ The broker is the embedded one. With `pytest --kafka` it is Apache Kafka itself,
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import clickhouse_connect
 import pytest
@@ -88,12 +89,25 @@ def embedded_broker(local_stack: LocalStack) -> str:
     return local_stack.endpoints.bootstrap_servers
 
 
+class NoKafka(pytest.skip.Exception):
+    """Skips a test, because Apache Kafka can't be had."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Lets all tests that miss Apache Kafka say so from one place, which makes one line of the summary."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, NoKafka):
+        report.longrepr = (__file__, None, f"Skipped: {call.excinfo.value}")
+    return report
+
+
 def start_kafka(config: ClusterConfig) -> KafkaCluster:
     """A cluster to be entered; skips the test where Apache Kafka can't be had."""
     try:
         return KafkaCluster(config)
     except KafkaMissing as why:
-        pytest.skip(str(why))
+        raise NoKafka(str(why)) from None
 
 
 @pytest.fixture(scope="session")
