@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test test-kafka test-slow unit lint format bench-sink bench-engine bench-queries bench-insights faults sink-faults wheel clean
+.PHONY: help setup demo up test test-kafka test-slow unit lint format bench-sink bench-engine bench-queries bench-insights bench-latency kafka-versions faults sink-faults wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,12 @@ bench-insights: $(READY) ## plant 200 anomalies in a real year and count those f
 
 bench-queries: $(READY) ## time analysts' queries over 50 million orders, into bench/results/
 	@$(BIN)/python -m bench.queries $(ARGS)
+
+bench-latency: $(READY) ## time questions to their drafts on Apache Kafka, and events without the model, into bench/results/
+	@$(BIN)/python -m bench.latency $(ARGS)
+
+kafka-versions: $(READY) ## try the essential path on each version of Apache Kafka, into bench/results/ (about 15 minutes)
+	@$(BIN)/python -m bench.compatibility $(ARGS)
 
 faults: $(READY) ## the fault matrix on Apache Kafka, into bench/results/ (about 50 minutes; Java 17, Maven)
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -1,6 +1,6 @@
 """Orders for the sink's benchmark: real ones, repeated under new ids, published as fast as possible or at a pace.
 
-    python -m bench.sink_load RATE SECONDS    publishes at a steady pace, with the settings of the environment
+    python -m bench.sink_load RATE SECONDS REAL    publishes at a steady pace, with the settings of the environment
 
 An order is encoded once. Its id and its time stand at fixed places of the message, and only they are written anew.
 """
@@ -44,9 +44,9 @@ def _valid(row: dict[str, Any]) -> dict[str, Any]:
     return datum
 
 
-def messages(keep_time: bool) -> Iterator[tuple[bytes, bytes]]:
+def messages(keep_time: bool, real: int = _REAL) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values without end, each under a new id, at the present time or at the order's own."""
-    known = [from_avro(OrderEvent, _valid(row)) for row in journey.orders(_REAL)]
+    known = [from_avro(OrderEvent, _valid(row)) for row in journey.orders(real)]
     if not keep_time:
         known = [replace(order, occurred_at=datetime.now(timezone.utc)) for order in known]
     encoded = [(order.order_id.encode(), CODEC.encode_event(order)) for order in known]
@@ -68,9 +68,9 @@ def fill(settings: Settings, rows: int) -> None:
 
 
 @contextmanager
-def steady(settings: Settings, rate: int, seconds: int) -> Iterator[None]:
-    """A process that publishes at a pace; the block should last until all is there."""
-    command = [sys.executable, "-m", "bench.sink_load", str(rate), str(seconds)]
+def steady(settings: Settings, rate: int, seconds: int, real: int = _REAL) -> Iterator[None]:
+    """A process that publishes at a pace, from so many real orders; the block should last until all is there."""
+    command = [sys.executable, "-m", "bench.sink_load", str(rate), str(seconds), str(real)]
     child = subprocess.Popen(command, env={**os.environ, **settings.environment()})
     try:
         yield
@@ -81,8 +81,8 @@ def steady(settings: Settings, rate: int, seconds: int) -> Iterator[None]:
 
 def main() -> None:
     """Publish at a steady pace."""
-    rate, seconds = map(int, sys.argv[1:])
-    source = messages(keep_time=False)
+    rate, seconds, real = map(int, sys.argv[1:])
+    source = messages(keep_time=False, real=real)
     first = next(source)  # reads and encodes the real orders before the clock starts
     with Publisher(Settings().kafka_client(), CODEC) as publisher:
         publisher.publish_bytes(ORDERS.name, *first)

@@ -8,6 +8,7 @@ segmenter is at hand (Nie et al. 2000).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 UNDETERMINED = "und"
 
@@ -151,6 +152,10 @@ def is_han(term: str) -> bool:
 
 def stem(word: str) -> str:
     """A light stem: plural, -ing and -ed endings and a final e go, so 'washing', 'washed', 'washes' and 'wash' meet."""
+    return _known_stem(word) if len(word) <= _LONGEST_WORD else _stem(word)
+
+
+def _stem(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         word = word[:-3] + "y"
     elif len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes", "zes")):
@@ -168,6 +173,10 @@ def stem(word: str) -> str:
 
 def terms(text: str) -> list[str]:
     """Index terms in order: stems of words that are no stop words, numbers as they stand, bigrams of Chinese runs."""
+    return list(_known_terms(text) if len(text) <= _LONGEST_TEXT else _terms(text))
+
+
+def _terms(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for word in _WORD.findall(_ZH_STOP.sub(" ", text.lower())):
         if is_han(word):
@@ -177,4 +186,11 @@ def terms(text: str) -> list[str]:
                 plain = part.removesuffix("'s").removesuffix("’s")
                 if plain and plain not in STOP_WORDS:
                     found.append(stem(plain))
-    return found
+    return tuple(found)
+
+
+# The same words, and the same lines of a listing, come again with every question about it. What is longer is not kept,
+# so that nobody fills the memory with it.
+_LONGEST_WORD, _LONGEST_TEXT = 32, 400
+_known_stem = lru_cache(maxsize=20_000)(_stem)
+_known_terms = lru_cache(maxsize=4096)(_terms)

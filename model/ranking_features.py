@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -84,28 +85,81 @@ def named(text: str) -> tuple[str, str]:
 
 def see(question: str, texts: Sequence[str], table: WordTable) -> Seen:
     """What there is to see of one question and its candidates (at least one)."""
-    asked = _Question.of(question, texts, table)
-    parts = [named(text.lower()) for text in texts]
-    words = [(_WORD.findall(name), _WORD.findall(value)) for name, value in parts]
-    names, values = [table.ids(name) for name, _ in words], [table.ids(value) for _, value in words]
+    candidates = [_candidate(text, table) for text in texts]
+    asked = _Question.of(question, candidates, table)
     pairs = np.array(
         [
             [
-                *asked.lexical(document, name, value),
-                *asked.semantic(in_name, in_value, name_ids, value_ids, table),
-                *_form(name, value, in_name, in_value),
+                *asked.lexical(candidate),
+                *asked.semantic(candidate),
+                *candidate.form,
                 math.log1p(len(asked.words)),
                 len(asked.concepts),
                 *asked.asks,
             ]
-            for document, (name, value), (in_name, in_value), name_ids, value_ids in zip(
-                asked.documents, parts, words, names, values, strict=True
-            )
+            for candidate in candidates
         ],
         np.float32,
     )
     size = np.full((len(texts), 1), math.log(len(texts)), np.float32)
-    return Seen(np.hstack([pairs, _lead(pairs), size]), asked.ids, names, values)
+    features = np.hstack([pairs, _lead(pairs), size])
+    return Seen(features, asked.ids, [each.name_ids for each in candidates], [each.value_ids for each in candidates])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    """All that can be said of a candidate before a question is asked."""
+
+    name: str
+    words: tuple[str, ...]  # of the name, then of the value
+    split: int
+    name_ids: list[int]
+    value_ids: list[int]
+    stems: Counter[str]
+    name_stems: frozenset[str]
+    value_stems: frozenset[str]
+    name_grams: frozenset[str]
+    grams: frozenset[str]
+    about: frozenset[str]
+    concept: str
+    form: list[float]
+    weights: Array  # (words,)
+    vectors: Array  # (words, width)
+    means: tuple[Array, Array, Array]  # of all, of the name, of the value; (width,)
+
+    @classmethod
+    def of(cls, text: str, table: WordTable) -> _Candidate:
+        name, value = named(text.lower())
+        in_name, in_value = _WORD.findall(name), _WORD.findall(value)
+        name_ids, value_ids = table.ids(in_name), table.ids(in_value)
+        ids = name_ids + value_ids
+        return cls(
+            name,
+            (*in_name, *in_value),
+            len(name_ids),
+            name_ids,
+            value_ids,
+            Counter(terms(text)),
+            frozenset(terms(name)),
+            frozenset(terms(value)),
+            _grams(in_name),
+            _grams(_WORD.findall(f"{name} {value}")),
+            concepts.of_question(f"{name}: {value}" if name else value) - concepts.OF_ORDERS,
+            concepts.of_name(name) if name else "",
+            _form(name, value, in_name, in_value),
+            table.weights[ids],
+            table.vectors[ids],
+            (table.mean(ids), table.mean(name_ids), table.mean(value_ids)),
+        )
+
+
+def _candidate(text: str, table: WordTable) -> _Candidate:
+    return _known_candidate(text, table) if len(text) <= _LONGEST_KEPT else _Candidate.of(text, table)
+
+
+# A listing's lines are the candidates of every question about it. Some 20 KB each with their vectors.
+_LONGEST_KEPT = 400
+_known_candidate = lru_cache(maxsize=2048)(_Candidate.of)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,17 +172,15 @@ class _Question:
     grams: frozenset[str]
     concepts: frozenset[str]
     idf: dict[str, float]
-    documents: list[Counter[str]]
     length: float  # of a candidate, in stems, on average
     asks: list[float]
 
     @classmethod
-    def of(cls, question: str, texts: Sequence[str], table: WordTable) -> _Question:
-        lower = question.lower()
+    def of(cls, question: str, candidates: Sequence[_Candidate], table: WordTable) -> _Question:
+        lower, count = question.lower(), len(candidates)
         words = _WORD.findall(lower) or [""]
         ids = table.ids(words)
-        documents = [Counter(terms(text)) for text in texts]
-        having = {word: sum(word in document for document in documents) for word in dict.fromkeys(terms(question))}
+        having = {word: sum(word in each.stems for each in candidates) for word in dict.fromkeys(terms(question))}
         return cls(
             words,
             ids,
@@ -137,20 +189,18 @@ class _Question:
             table.vectors[ids],
             _grams(words),
             concepts.of_question(question) - concepts.OF_ORDERS,
-            {word: math.log(1 + (len(texts) - count + 0.5) / (count + 0.5)) for word, count in having.items()},
-            documents,
-            sum(document.total() for document in documents) / len(documents) or 1.0,
+            {word: math.log(1 + (count - has + 0.5) / (has + 0.5)) for word, has in having.items()},
+            sum(each.stems.total() for each in candidates) / count or 1.0,
             [float(bool(pattern.search(lower))) for pattern in _ASKS],
         )
 
-    def lexical(self, document: Counter[str], name: str, value: str) -> list[float]:
+    def lexical(self, candidate: _Candidate) -> list[float]:
+        document, in_name, in_value = candidate.stems, candidate.name_stems, candidate.value_stems
         total = sum(self.idf.values()) or 1.0
         norm = _K1 * (1 - _B + _B * document.total() / self.length)
         shared = [word for word in self.idf if word in document]
         bm25 = sum(self.idf[w] * document[w] * (_K1 + 1) / (document[w] + norm) for w in shared)
-        in_name, in_value = frozenset(terms(name)), frozenset(terms(value))
-        name_grams, grams = _grams(_WORD.findall(name)), _grams(_WORD.findall(f"{name} {value}"))
-        about = concepts.of_question(f"{name}: {value}" if name else value) - concepts.OF_ORDERS
+        grams, about = candidate.grams, candidate.about
         return [
             bm25,
             bm25 / total,
@@ -160,52 +210,45 @@ class _Question:
             sum(self.idf[w] for w in shared if w in in_name) / total,
             _share(in_value, self.idf.keys()),
             sum(self.idf[w] for w in shared if w in in_value) / total,
-            _share(name_grams, self.grams),
+            _share(candidate.name_grams, self.grams),
             len(grams & self.grams) / math.sqrt(max(1, len(grams)) * max(1, len(self.grams))),
-            self._concept(name),
+            self._concept(candidate.concept),
             len(about & self.concepts) / max(1, len(about | self.concepts)),
         ]
 
-    def _concept(self, name: str) -> float:
-        concept = concepts.of_name(name) if name and self.concepts else ""
-        if not concept or concept in concepts.OF_ORDERS:
+    def _concept(self, concept: str) -> float:
+        if not self.concepts or not concept or concept in concepts.OF_ORDERS:
             return 0.0
         if concept in self.concepts:
             return 1.0
         return _RELATED if any(concept in CONCEPTS[asked].related for asked in self.concepts) else _OTHER
 
-    def semantic(
-        self, name: Sequence[str], value: Sequence[str], name_ids: list[int], value_ids: list[int], table: WordTable
-    ) -> list[float]:
-        ids, split = name_ids + value_ids, len(name_ids)
-        if not ids:
+    def semantic(self, candidate: _Candidate) -> list[float]:
+        split, weights = candidate.split, candidate.weights
+        if not candidate.words:
             return [0.0] * 12
-        weights = table.weights[ids]
-        alike = self.vectors @ table.vectors[ids].T  # (question words, candidate words)
+        alike = self.vectors @ candidate.vectors.T  # (question words, candidate words)
         places: dict[str, list[int]] = {}
-        for place, word in enumerate((*name, *value)):
+        for place, word in enumerate(candidate.words):
             places.setdefault(word, []).append(place)
         for row, word in enumerate(self.words):
-            alike[row, places.get(word, [])] = 1.0  # the same word is alike, known or not
+            if word in places:
+                alike[row, places[word]] = 1.0  # the same word is alike, known or not
+        of_all, of_name, of_value = candidate.means
         forward, back = alike.max(1), alike.max(0)
-        found = [float(table.mean(ids) @ self.mean), self._weighed(forward), float((forward * self.weights).max())]
+        found = [float(of_all @ self.mean), self._weighed(forward), float((forward * self.weights).max())]
         found.append(float(back @ weights / weights.sum()))
         if split:
-            in_name, of_name = alike[:, :split], weights[:split]
+            in_name, name_weights = alike[:, :split], weights[:split]
             best = in_name.max(0)
-            found += [float(table.mean(name_ids) @ self.mean), float(best @ of_name / of_name.sum())]
+            found += [float(of_name @ self.mean), float(best @ name_weights / name_weights.sum())]
             found += [self._weighed(in_name.max(1)), float(best[-1]), float(best.min())]
         else:
             found += [0.0] * 5
-        if not value_ids:
+        if not candidate.value_ids:
             return [*found, 0.0, 0.0, 0.0]
         forward = alike[:, split:].max(1)
-        return [
-            *found,
-            float(table.mean(value_ids) @ self.mean),
-            self._weighed(forward),
-            float((forward * self.weights).max()),
-        ]
+        return [*found, float(of_value @ self.mean), self._weighed(forward), float((forward * self.weights).max())]
 
     def _weighed(self, best: Array) -> float:
         return float(best @ self.weights / self.weights.sum())

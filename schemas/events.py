@@ -7,12 +7,12 @@ against the schemas, field by field.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 EventT = TypeVar("EventT")
@@ -309,6 +309,8 @@ class DeadLetter:
     replays: int = 0
 
 
+_Reader = Callable[[Any], Any]
+
 Event = Union[
     ListingPublished,
     QuestionAsked,
@@ -324,8 +326,11 @@ EVENT_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Event
 
 def to_avro(value: Any) -> Any:
     """The value as plain dicts, lists and scalars, as fastavro takes it."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_avro(getattr(value, f.name)) for f in fields(value)}
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if names := _field_names(kind):
+        return {name: to_avro(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (tuple, list)):
@@ -335,6 +340,16 @@ def to_avro(value: Any) -> Any:
     return value
 
 
+#: What most fields hold; Avro takes it as it is.
+_SCALARS = frozenset((str, int, float, bool, bytes, type(None), datetime, Decimal, uuid.UUID))
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    """A dataclass's fields; none for any other class."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
+
+
 def from_avro(cls: type[EventT], datum: Mapping[str, Any]) -> EventT:
     """The typed value of what fastavro read.
 
@@ -342,23 +357,24 @@ def from_avro(cls: type[EventT], datum: Mapping[str, Any]) -> EventT:
         TypeError: a field that has no default is missing.
         ValueError: an enum symbol is unknown.
     """
-    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its type variable
-    return cls(**{name: _typed(hint, datum[name]) for name, hint in hints.items() if name in datum})
+    readers = _readers(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its type variable
+    return cls(**{name: read(datum[name]) if read else datum[name] for name, read in readers if name in datum})
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _readers(cls: Any) -> tuple[tuple[str, _Reader | None], ...]:
+    """For each field of a class, what makes its typed value; None where that is the value as it was read."""
+    return tuple((name, _reader(hint)) for name, hint in get_type_hints(cls).items())
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _reader(hint: Any) -> _Reader | None:
     # Asked first: on Python 3.10 `tuple[str, ...]` passes for a class.
     if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        return tuple(_typed(inner, item) for item in value)
+        inner = _reader(get_args(hint)[0])
+        return tuple if inner is None else lambda items: tuple(map(inner, items))
     if isinstance(hint, type):
         if is_dataclass(hint):
-            return from_avro(hint, value)
+            return partial(from_avro, hint)
         if issubclass(hint, Enum):
-            return hint(value)
-    return value
+            return hint
+    return None

@@ -8,6 +8,7 @@ from typing import Any
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 
+from streams.outlet import Sender
 from tradewind.settings import Settings
 
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
@@ -47,6 +48,15 @@ def make_app(name: str, settings: Settings) -> faust.App:
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
+
+
+def sender(app: faust.App) -> Sender:
+    """Sends by the app's own producer, once the app is started."""
+
+    async def send(topic: str, key: bytes, value: bytes) -> None:
+        await app.producer.send_and_wait(topic, key, value, None, None, {})
+
+    return send
 
 
 def _credentials(settings: Settings) -> Any:

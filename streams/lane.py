@@ -74,6 +74,8 @@ class Lane(Generic[SourceT]):
         self._last_of_key: dict[Hashable, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._in_hand = metrics.IN_HAND.labels(stage)
+        self._process_seconds = metrics.PROCESS_SECONDS.labels(stage)
 
     async def run(self, events: AsyncIterable[EventT[Any]]) -> None:
         """Work on the stream's events until it ends.
@@ -89,7 +91,7 @@ class Lane(Generic[SourceT]):
         def ended(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
             places.release()
-            metrics.IN_HAND.labels(self.stage).set(len(self._window))
+            self._in_hand.set(len(self._window))
             if not task.cancelled() and (error := task.exception()) and not failed.done():
                 failed.set_exception(error)
 
@@ -135,7 +137,7 @@ class Lane(Generic[SourceT]):
             outcome = await self._process(message, turn.before)
         finally:
             turn.over()
-        metrics.PROCESS_SECONDS.labels(self.stage).observe(time.perf_counter() - started)
+        self._process_seconds.observe(time.perf_counter() - started)
         metrics.EVENTS.labels(self.stage, outcome).inc()
         done()
         self._meter.count(message.topic, message.partition, dead=outcome == "dead_letter")
@@ -199,7 +201,9 @@ class Lane(Generic[SourceT]):
         await self._retry(send)
 
     def _take_turn(self, key: bytes | None) -> _Turn:
-        before = self._last_of_key.get(key) if self._in_key_order else None
+        if not self._in_key_order:
+            return _ANY_TURN
+        before = self._last_of_key.get(key)
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._last_of_key[key] = mine
 
@@ -214,7 +218,7 @@ class Lane(Generic[SourceT]):
         metrics.ROUTES.labels(self.stage, result.route.value, result.reason).inc()
         metrics.MODEL_TOKENS.labels(self.stage, "prompt").inc(result.provenance.prompt_tokens)
         metrics.MODEL_TOKENS.labels(self.stage, "completion").inc(result.provenance.completion_tokens)
-        log.info(
+        log.debug(
             "done",
             stage=self.stage,
             event_id=str(result.event_id),
@@ -231,6 +235,9 @@ class _Turn:
 
     before: asyncio.Future[None] | None
     over: Callable[[], None]
+
+
+_ANY_TURN = _Turn(None, lambda: None)
 
 
 def _inbound(event: EventT[Any]) -> Inbound:

@@ -26,7 +26,7 @@ from schemas.publisher import Publisher
 from schemas.topics import LISTINGS, QUESTIONS
 from streams import metrics
 from streams.answer import Answer
-from streams.app import ANSWER_APP, ENRICH_APP, make_app
+from streams.app import ANSWER_APP, ENRICH_APP, make_app, sender
 from streams.approved_book import ApprovedBook
 from streams.book import Book
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
@@ -215,16 +215,12 @@ class Worker:
 
     def _lane(self, app: faust.App, stage: str, topic: Any, work: Any, *, in_key_order: bool) -> Lane[Any]:
         settings = self._settings
-
-        async def send(topic: str, key: bytes, value: bytes) -> None:
-            await app.producer.send_and_wait(topic, key, value, None, None, {})
-
         lane: Lane[Any] = Lane(
             stage,
             topic,
             work,
             codec=self._codec,
-            outlet=Outlet(self._codec, send, self._clock),
+            outlet=Outlet(self._codec, sender(app), self._clock),
             meter=DeadLetterMeter(
                 DeadLetterLimit(settings.dead_letter_share, settings.dead_letter_window, settings.dead_letters_in_a_row)
             ),

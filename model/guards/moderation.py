@@ -63,12 +63,12 @@ def by_list(text: str, categories: Collection[str]) -> set[Finding]:
     if unknown := set(categories) - CATEGORIES:
         raise ValueError(f"unknown categories {sorted(unknown)}; expected some of {sorted(CATEGORIES)}")
     folded = fold(text)
-    patterns = _patterns()
+    versions, patterns = {folded, abuse.unleet(folded)}, _patterns()
     return {
         Finding(category, *match.span())
         for category in categories
         if category in patterns
-        for version in {folded, abuse.unleet(folded)}
+        for version in versions
         for match in patterns[category].finditer(version)
     }
 

@@ -58,7 +58,8 @@ def _fetch(version: str, into: Path) -> None:
     except subprocess.TimeoutExpired:
         raise KafkaMissing(f"Maven did not bring Kafka {version} within {_FETCH_S:g} s") from None
     if done.returncode != 0:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+        told = (done.stdout + done.stderr).splitlines()
+        lines = [line.partition("[ERROR]")[2].strip() for line in told if "[ERROR]" in line]
         raise KafkaMissing(f"Maven did not bring Kafka {version}: {lines[0] if lines else 'it did not say why'}")
 
 

@@ -9,17 +9,21 @@ The broker is the embedded one. With `pytest --kafka` it is Apache Kafka itself,
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import clickhouse_connect
 import pytest
 
 from tests.kafka.cluster import ClusterConfig, KafkaCluster, KafkaMissing
+from tests.kafka.jars import pinned_version
 from tradewind.stack.local import LocalStack, StackConfig
 
 #: Who asks for one of these talks to Apache Kafka under `--kafka`.
 _KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka"}
+#: Who has one of these marks starts Apache Kafka by itself, in every run that it is part of.
+_KAFKA_MARKS = ("kafka", "slow_kafka")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,9 +36,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With `--kafka`, leaves out what does not talk to it."""
     if not config.getoption("--kafka"):
         return
-    chosen = [item for item in items if _KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ()))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    chosen = [item for item in items if talks_to_kafka(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not talks_to_kafka(item)])
     items[:] = chosen
+
+
+def talks_to_kafka(item: pytest.Item) -> bool:
+    """Whether a test needs Apache Kafka under `--kafka`."""
+    asked = _KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return bool(asked) or any(item.get_closest_marker(mark) for mark in _KAFKA_MARKS)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With `--kafka`, says how many tests talked to it; no others were run."""
+    if config.getoption("--kafka"):
+        passed = len(terminalreporter.stats.get("passed", ()))
+        terminalreporter.write_line(f"{passed} tests passed that talk to Apache Kafka {pinned_version()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +89,25 @@ def embedded_broker(local_stack: LocalStack) -> str:
     return local_stack.endpoints.bootstrap_servers
 
 
+class NoKafka(pytest.skip.Exception):
+    """Skips a test, because Apache Kafka can't be had."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Lets all tests that miss Apache Kafka say so from one place, which makes one line of the summary."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, NoKafka):
+        report.longrepr = (__file__, None, f"Skipped: {call.excinfo.value}")
+    return report
+
+
 def start_kafka(config: ClusterConfig) -> KafkaCluster:
     """A cluster to be entered; skips the test where Apache Kafka can't be had."""
     try:
         return KafkaCluster(config)
     except KafkaMissing as why:
-        pytest.skip(str(why))
+        raise NoKafka(str(why)) from None
 
 
 @pytest.fixture(scope="session")

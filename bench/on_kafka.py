@@ -1,0 +1,103 @@
+"""Apache Kafka, and beside it the local stack's ClickHouse and registry, for what is measured on the real broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from confluent_kafka import Consumer, TopicPartition
+
+from consumers.clickhouse.client import open_client
+from consumers.clickhouse.migrate import migrate
+from streams import topics
+from tests.kafka.cluster import ClusterConfig, KafkaCluster
+from tradewind.assembly import settings_for
+from tradewind.settings import Settings
+from tradewind.stack.local import LocalStack, StackConfig
+
+#: What `kafka-server-start.sh` gives its JVM.
+ORDINARY_JVM = ("-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+                "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true")  # fmt: skip
+#: The sessions that Kafka itself has for its brokers; tests have shorter ones.
+ORDINARY_SESSIONS = {"broker.heartbeat.interval.ms": "2000", "broker.session.timeout.ms": "9000"}
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What stands; the topics and tables are there, no worker and no sink."""
+
+    kafka: KafkaCluster
+    settings: Settings
+    client: Client
+    logs: Path
+
+
+@contextmanager
+def standing(folder: Path, kafka: ClusterConfig, **settings: Any) -> Iterator[Ground]:
+    """All of it, ready.
+
+    Raises:
+        KafkaMissing: Java, Maven or its registry is not to be had.
+    """
+    with KafkaCluster(kafka) as cluster, LocalStack(StackConfig(folder / "stack")) as stack:
+        local = settings_for(Settings(data_dir=folder / "stack", **settings), stack.endpoints)
+        # The embedded broker runs beside it, and does nothing.
+        ready = local.model_copy(update={"bootstrap_servers": cluster.bootstrap_servers})
+        topics.create(ready)
+        migrate(ready)
+        with open_client(ready) as client:
+            yield Ground(cluster, ready, client, stack.log_dir)
+
+
+def until(condition: Callable[[], bool], what: str, deadline_s: float, poll_s: float = _POLL_S) -> None:
+    """Wait for the condition.
+
+    Raises:
+        TimeoutError: it does not come about.
+    """
+    give_up = time.monotonic() + deadline_s
+    while True:
+        with suppress(ClickHouseError):
+            if condition():
+                return
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"not within {deadline_s:g} s: {what}")
+        time.sleep(poll_s)
+
+
+class Ends:
+    """Where a topic ends, asked again and again over one connection."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._consumer = Consumer({**settings.kafka_client(), "group.id": "bench-ends", "enable.auto.commit": False})
+        there = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        self._places = [TopicPartition(topic, partition) for partition in there]
+
+    def total(self) -> int:
+        """Messages that the topic has had in all."""
+        return sum(self._consumer.get_watermark_offsets(place, timeout=10)[1] for place in self._places)
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+def skip(settings: Settings, group: str, topic: str) -> None:
+    """Let a group that has no members begin at the topic's present end."""
+    consumer = Consumer({**settings.kafka_client(), "group.id": group, "enable.auto.commit": False})
+    there = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    ends = [
+        TopicPartition(
+            topic, partition, consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+        )
+        for partition in there
+    ]
+    consumer.commit(offsets=ends, asynchronous=False)
+    consumer.close()
