@@ -19,7 +19,7 @@ from tests.kafka.cluster import ClusterConfig, KafkaCluster, KafkaMissing
 from tradewind.stack.local import LocalStack, StackConfig
 
 #: Who asks for one of these talks to Apache Kafka under `--kafka`.
-_KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka"}
+_KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka", "guarded_kafka"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
