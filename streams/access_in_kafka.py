@@ -45,6 +45,12 @@ def apply(settings: Settings, grants: Iterable[Grant]) -> int:
         NoAuthorizer: it keeps no access control lists.
         KafkaException: Kafka refuses.
     """
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        # Some brokers without an authorizer, the embedded one among them, are asked about it at the client's peril.
+        raise NoAuthorizer(
+            "a broker that asks nobody who they are lets everybody do everything; set "
+            "TRADEWIND_KAFKA_SECURITY_PROTOCOL, and the account of an administrator"
+        )
     topics_in_kafka(settings)
     admin = _admin(settings)
     wanted = list(dict.fromkeys(_binding(grant.principal, rule) for grant in grants for rule in grant.rules))
