@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 import structlog
+from faust.exceptions import ProducerSendError
 
 from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy
@@ -217,7 +218,11 @@ class Worker:
         settings = self._settings
 
         async def send(topic: str, key: bytes, value: bytes) -> None:
-            await app.producer.send_and_wait(topic, key, value, None, None, {})
+            try:
+                await app.producer.send_and_wait(topic, key, value, None, None, {})
+            except ProducerSendError as error:
+                # Faust's own error says nothing of whether it may pass; Kafka's, behind it, does.
+                raise error.__cause__ or error from None
 
         lane: Lane[Any] = Lane(
             stage,
