@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.codec import Codec
 from schemas.events import Event, to_avro
+from schemas.forbidden import MEND, is_forbidden
 from schemas.topics import Topic, topic_of_record
 from schemas.validation import Problem, validate
 
@@ -28,14 +29,21 @@ class InvalidEvent(ValueError):
 
 
 class DeliveryFailed(RuntimeError):
-    """Kafka did not acknowledge some messages; `undelivered` has them all."""
+    """Kafka did not acknowledge some messages; `undelivered` has them all.
+
+    Attributes:
+        forbidden: whether this account may not write some of them, which does not pass.
+    """
 
     def __init__(self, undelivered: tuple[Undelivered, ...], pending: int) -> None:
         parts = []
         if undelivered:
             parts.append(f"{len(undelivered)} messages were refused, the first on {undelivered[0]}")
+        self.forbidden = any(each.forbidden for each in undelivered)
         if pending:
             parts.append(f"{pending} messages were not acknowledged in time; is Kafka up (tradewind doctor)?")
+        if self.forbidden:
+            parts.append(MEND)
         super().__init__("; ".join(parts))
         self.undelivered = undelivered
         self.pending = pending
@@ -43,11 +51,12 @@ class DeliveryFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """One message that Kafka refused."""
+    """One message that Kafka refused; `forbidden` says that this account may not write there."""
 
     topic: str
     key: bytes
     error: str
+    forbidden: bool = False
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.error}"
@@ -146,7 +155,8 @@ class Publisher:
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._undelivered.append(Undelivered(message.topic() or "", message.key() or b"", error.str()))
+            place = (message.topic() or "", message.key() or b"")
+            self._undelivered.append(Undelivered(*place, error.str(), is_forbidden(error)))
         elif self._on_delivered is not None:
             self._on_delivered(message.topic() or "")
 

@@ -21,6 +21,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+#: Whoever reads without a group needs a name all the same; nothing is committed under it.
+READER_GROUP = "tradewind-reader"
+
 _ANSWER_TIMEOUT_S = 10.0
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _BATCH = 1000
@@ -62,7 +65,7 @@ def _reading(client: Mapping[str, Any]) -> Iterator[Consumer]:
     consumer = Consumer(
         {
             **client,
-            "group.id": "tradewind-reader",  # a name is a must
+            "group.id": READER_GROUP,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "fetch.message.max.bytes": _MAX_MESSAGE_BYTES,

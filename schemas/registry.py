@@ -7,7 +7,8 @@ numbers in `committed/ids.json` serve, so that a laptop needs no registry and id
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,13 @@ from schemas.topics import Topic
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import SchemaRegistryClient
+
+
+_PASSWORD_IN_URL = re.compile(r"//[^/@]*@")
+_ACCOUNT_SETTINGS = "check TRADEWIND_SCHEMA_REGISTRY_USERNAME and TRADEWIND_SCHEMA_REGISTRY_PASSWORD"
+_TLS_SETTINGS = (
+    "check TRADEWIND_SCHEMA_REGISTRY_CA, TRADEWIND_SCHEMA_REGISTRY_CERTIFICATE and TRADEWIND_SCHEMA_REGISTRY_KEY"
+)
 
 
 class RegistryError(Exception):
@@ -43,6 +51,23 @@ class RegisteredSchema:
     version: int
     id: int
     schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are to a registry, and whom we trust.
+
+    Attributes:
+        user, password: HTTP Basic.
+        ca: certificates of the authorities to trust, instead of those that come with the client.
+        certificate, key: ours, for mutual TLS.
+    """
+
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class Registry(Protocol):
@@ -152,16 +177,31 @@ class CommittedRegistry:
 
 
 class ConfluentRegistry:
-    """A schema registry that speaks Confluent's REST interface, asked once for each id."""
+    """A schema registry that speaks Confluent's REST interface, asked once for each id.
 
-    def __init__(self, url: str, *, user: str | None = None, password: str | None = None, timeout_s: float = 5.0):
+    Raises:
+        RegistryError: a file of the login can't be read; the message names the settings.
+    """
+
+    def __init__(self, url: str, login: Login = Login(), *, timeout_s: float = 5.0):
         from confluent_kafka.schema_registry import SchemaRegistryClient
 
         conf: dict[str, Any] = {"url": url, "timeout": timeout_s}
-        if user:
-            conf["basic.auth.user.info"] = f"{user}:{password or ''}"
-        self._url = url
-        self._client: SchemaRegistryClient = SchemaRegistryClient(conf)
+        if login.user:
+            conf["basic.auth.user.info"] = f"{login.user}:{login.password or ''}"
+        for name, path in (
+            ("ssl.ca.location", login.ca),
+            ("ssl.certificate.location", login.certificate),
+            ("ssl.key.location", login.key),
+        ):
+            if path is not None:
+                conf[name] = str(path)
+        self._secure = url.lower().startswith("https:")
+        self._url = _PASSWORD_IN_URL.sub("//", url)
+        try:
+            self._client: SchemaRegistryClient = SchemaRegistryClient(conf)
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"no certificates for the schema registry ({error}); {_TLS_SETTINGS}") from error
         self._texts: dict[int, str] = {}
         self._ids: dict[str, int] = {}
 
@@ -210,6 +250,16 @@ class ConfluentRegistry:
             if entry.schema is not None
         ]
 
+    def only_reads(self) -> bool:
+        """Whether the registry says that it takes no schemas. One that does not say may still refuse them."""
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        try:
+            mode: str = self._client.get_global_mode()
+        except SchemaRegistryError:
+            return False
+        return mode.upper().startswith("READONLY")
+
     def register(self, topic: Topic) -> int:
         """Register the topic's present schema under BACKWARD_TRANSITIVE and give its id."""
         from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
@@ -229,13 +279,20 @@ class ConfluentRegistry:
         if isinstance(error, SchemaRegistryError) and error.http_status_code < 500:
             if missing is not None and error.http_status_code == 404:
                 return missing
-            return RegistryError(f"{self._url} refused: {error.error_message} ({error.error_code})")
+            mend = f"; {_ACCOUNT_SETTINGS}" if error.http_status_code in (401, 403) else ""
+            return RegistryError(f"{self._url} refused: {error.error_message} ({error.error_code}){mend}")
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return RegistryUnavailable(
+                f"the certificate of the schema registry at {self._url} is not to be trusted; check "
+                "TRADEWIND_SCHEMA_REGISTRY_CA, and that it is for the host of TRADEWIND_SCHEMA_REGISTRY_URL"
+            )
         return RegistryUnavailable(
             f"no answer from the schema registry at {self._url} ({type(error).__name__}); "
             "check TRADEWIND_SCHEMA_REGISTRY_URL"
+            + (", and TRADEWIND_SCHEMA_REGISTRY_CERTIFICATE where it asks for ours" if self._secure else "")
         )
 
 
-def open_registry(url: str | None, *, user: str | None = None, password: str | None = None) -> Registry:
+def open_registry(url: str | None, login: Login = Login()) -> Registry:
     """The registry at the URL, or the committed ids where no URL is given."""
-    return ConfluentRegistry(url, user=user, password=password) if url else CommittedRegistry()
+    return ConfluentRegistry(url, login) if url else CommittedRegistry()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.exceptions import ProducerSendError
 
 from streams.outlet import Sender
+from streams.tls import client_context
 from tradewind.settings import Settings
 
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
@@ -54,17 +55,17 @@ def sender(app: faust.App) -> Sender:
     """Sends by the app's own producer, once the app is started."""
 
     async def send(topic: str, key: bytes, value: bytes) -> None:
-        await app.producer.send_and_wait(topic, key, value, None, None, {})
+        try:
+            await app.producer.send_and_wait(topic, key, value, None, None, {})
+        except ProducerSendError as error:
+            # Faust's own error says nothing of whether it may pass; Kafka's, behind it, does.
+            raise error.__cause__ or error from None
 
     return send
 
 
 def _credentials(settings: Settings) -> Any:
-    context: ssl.SSLContext | None = None
-    if settings.kafka_security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=str(settings.kafka_ssl_ca) if settings.kafka_ssl_ca else None)
-        if settings.kafka_ssl_certificate:
-            context.load_cert_chain(settings.kafka_ssl_certificate, settings.kafka_ssl_key)
+    context = client_context(settings) if settings.kafka_security_protocol.endswith("SSL") else None
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_password
         return SASLCredentials(

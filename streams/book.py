@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.forbidden import is_forbidden
+from schemas.reader import READER_GROUP
 from schemas.registry import RegistryUnavailable
 from schemas.topics import Topic
 
@@ -47,7 +49,7 @@ class Book(ABC, Generic[PageT]):
     Pages are read in the event loop while the thread writes, so a reader takes one value from one and no iteration.
 
     Args:
-        name: what the thread and the consumer are called.
+        name: what the thread is called.
         topics: in the order in which they are first read: a topic is begun when the one before is read to its end.
         client: settings of a confluent-kafka client.
 
@@ -135,7 +137,7 @@ class Book(ABC, Generic[PageT]):
             {
                 **self._client,
                 # Required by the client; offsets are neither read nor committed.
-                "group.id": f"tradewind-{self._name}",
+                "group.id": READER_GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 # While a fetch waits, the embedded broker does not answer where the next topic begins.
@@ -174,12 +176,18 @@ class Book(ABC, Generic[PageT]):
         consumer.incremental_assign([TopicPartition(self._topics[partition.topic], number, OFFSET_BEGINNING)])
 
     def _take(self, consumer: Consumer, following: dict[int, _Partition[PageT]], message: Message) -> bytes | None:
-        """Enter one message, and give its key."""
+        """Enter one message, and give its key.
+
+        Raises:
+            KafkaException: we may not read that.
+        """
+        error = message.error()
+        if error is not None and is_forbidden(error):
+            raise KafkaException(error)
         number = message.partition()
         partition = None if number is None else following.get(number)
         if number is None or partition is None:
             return None
-        error = message.error()
         if error is not None:
             if error.code() != KafkaError._PARTITION_EOF:
                 log.warning("can't be read for now", topic=message.topic(), partition=number, error=error.name())

@@ -14,10 +14,18 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from model.protocol import EngineClosed, EngineDeadline, EngineError
 from schemas.registry import NotRegistered, RegistryUnavailable
+
+#: What Kafka's authorizer says; no message is at fault, and the next one would fare no better.
+FORBIDDEN = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 
 class Verdict(Enum):
@@ -31,7 +39,7 @@ class Verdict(Enum):
 
 def verdict(error: BaseException) -> Verdict:
     """What to do about an error that processing a message raised."""
-    if isinstance(error, (EngineClosed, NotRegistered)):
+    if isinstance(error, (EngineClosed, NotRegistered, *FORBIDDEN)):
         return Verdict.STOP
     if isinstance(error, (EngineDeadline, asyncio.TimeoutError, TimeoutError)):
         return Verdict.RETRY_BOUNDED

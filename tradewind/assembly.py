@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from schemas.codec import Codec
 from schemas.publisher import Publisher
-from schemas.registry import Registry, open_registry
+from schemas.registry import Login, Registry, open_registry
 from tradewind.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
 def make_registry(settings: Settings) -> Registry:
     """The schema registry, or the committed ids where none is set."""
+    return open_registry(settings.schema_registry_url, registry_login(settings))
+
+
+def registry_login(settings: Settings) -> Login:
+    """Who we are to the schema registry, and whom we trust."""
     password = settings.schema_registry_password
-    return open_registry(
-        settings.schema_registry_url,
+    return Login(
         user=settings.schema_registry_username,
         password=password.get_secret_value() if password else None,
+        ca=settings.schema_registry_ca,
+        certificate=settings.schema_registry_certificate,
+        key=settings.schema_registry_key,
     )
 
 

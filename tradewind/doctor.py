@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal
 
-import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
+from consumers.clickhouse.client import open_client
 from consumers.clickhouse.errors import MigrationDrift
 from consumers.clickhouse.migrate import applied_migrations, migrations, pending
+from consumers.clickhouse.refused import refusal
 from model.fetch import locate
 from model.provenance import DEFAULT, CheckpointError
 from schemas.registry import ConfluentRegistry, RegistryError, RegistryUnavailable
@@ -150,6 +151,8 @@ def check_clickhouse(settings: Settings) -> list[Finding]:
             version = f"{where} answers, version {client.server_version}"
             return [Finding("clickhouse", "ok", version), _migrations(client), _clock(skew_s)]
     except OperationalError as error:
+        if refusal(error) is not None:
+            return [_refused(error), *unseen]
         if error.code is None:
             mend = "check TRADEWIND_CLICKHOUSE_URL, or start a local stack: tradewind up"
             return [Finding("clickhouse", "failed", f"no answer from {where}", mend, unreachable=True), *unseen]
@@ -159,19 +162,17 @@ def check_clickhouse(settings: Settings) -> list[Finding]:
 
 
 def _quick_client(settings: Settings) -> Client:
-    return clickhouse_connect.get_client(
-        dsn=settings.clickhouse_dsn(),
-        autogenerate_session_id=False,
-        connect_timeout=_CLICKHOUSE_TIMEOUT_S,
-        send_receive_timeout=_CLICKHOUSE_TIMEOUT_S,
-        query_retries=0,
+    return open_client(
+        settings, connect_timeout_s=_CLICKHOUSE_TIMEOUT_S, answer_timeout_s=_CLICKHOUSE_TIMEOUT_S, query_retries=0
     )
 
 
 def _refused(error: ClickHouseError) -> Finding:
+    if (why := refusal(error)) is not None:
+        detail, _, mend = why.partition("; ")
+        return Finding("clickhouse", "failed", detail, mend)
     code = getattr(error, "code", None)
     mends = {
-        516: "check TRADEWIND_CLICKHOUSE_USERNAME and TRADEWIND_CLICKHOUSE_PASSWORD",
         81: "check TRADEWIND_CLICKHOUSE_DATABASE, or have the sink make it: tradewind sink",
     }
     detail = f"code {code} {getattr(error, 'name', None) or ''}".rstrip()

@@ -36,11 +36,14 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> None:
         PoliciesError, CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
     """
     from streams import metrics, topics
+    from streams.access import grants, roles_named
+    from streams.access_in_kafka import require
     from streams.stages import INSIGHTS
     from streams.worker import Worker
 
     policies = make_policies(settings)
     topics.check(settings)
+    require(settings, grants(settings, roles_named([f"worker-{agent}" for agent in agents])))
     serve_metrics(settings)
     engine = make_engine(settings)
     metrics.MODEL_LOAD_SECONDS.set(engine.info.load_seconds)
@@ -64,7 +67,12 @@ async def _until_signal(run: Callable[[asyncio.Event], Awaitable[None]]) -> None
 def run_sink_process(settings: Settings, *, accept_gap: bool = False) -> None:
     """Store the topics in ClickHouse until SIGTERM or Ctrl-C."""
     from consumers.clickhouse.sink import run_sink
+    from streams.access import grants, roles_named
+    from streams.access_in_kafka import require
+    from streams.reach import topics_in_kafka
 
+    topics_in_kafka(settings)  # says better than the sink why Kafka does not let us in
+    require(settings, grants(settings, roles_named(["sink"])))
     serve_metrics(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,6 +22,7 @@ from schemas.registry import (
 )
 from schemas.topics import CATALOGUE, Topic
 from streams.reach import address_of, listens
+from tradewind.assembly import registry_login
 from tradewind.settings import Settings
 
 TIMEOUT_S = 4.0
@@ -76,13 +77,7 @@ def open_versions(settings: Settings) -> CommittedRegistry | ConfluentRegistry:
             f"no answer from the schema registry at {parts.scheme}://{address[0]}:{address[1]} (no connection); "
             "check TRADEWIND_SCHEMA_REGISTRY_URL"
         )
-    password = settings.schema_registry_password
-    return ConfluentRegistry(
-        url,
-        user=settings.schema_registry_username,
-        password=password.get_secret_value() if password else None,
-        timeout_s=TIMEOUT_S,
-    )
+    return ConfluentRegistry(url, registry_login(settings), timeout_s=TIMEOUT_S)
 
 
 def open_writable(settings: Settings) -> Target:
@@ -92,7 +87,7 @@ def open_writable(settings: Settings) -> Target:
         RegistryUnavailable: a registry is set and gives no answer.
     """
     registry = open_versions(settings)
-    if isinstance(registry, ConfluentRegistry) and not _only_reads(settings):
+    if isinstance(registry, ConfluentRegistry) and not registry.only_reads():
         return Target(registry, registry.register, f"registry {urlsplit(settings.schema_registry_url or '').hostname}")
     committed = CommittedRegistry()
     return Target(committed, lambda topic: committed.commit(topic).id, "the committed id file")
@@ -125,20 +120,3 @@ def present_in(versions: Sequence[RegisteredSchema], topic: Topic) -> Registered
     """The newest of the versions that says what the topic's record says now."""
     text = schema_text(topic.record)
     return next((each for each in reversed(versions) if same_schema(each.schema, text)), None)
-
-
-def _only_reads(settings: Settings) -> bool:
-    """Whether the registry says that it takes no schemas. One that does not say may still refuse them."""
-    from confluent_kafka.schema_registry import SchemaRegistryClient
-    from confluent_kafka.schema_registry.error import SchemaRegistryError
-
-    conf: dict[str, object] = {"url": settings.schema_registry_url, "timeout": TIMEOUT_S}
-    if settings.schema_registry_username:
-        password = settings.schema_registry_password
-        secret = password.get_secret_value() if password else ""
-        conf["basic.auth.user.info"] = f"{settings.schema_registry_username}:{secret}"
-    try:
-        mode: str = SchemaRegistryClient(conf).get_global_mode()
-    except SchemaRegistryError:
-        return False
-    return mode.upper().startswith("READONLY")

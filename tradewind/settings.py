@@ -62,11 +62,23 @@ class Settings(BaseSettings):
     schema_registry_url: str | None = Field(None, description="Schema registry; without one the committed ids serve.")
     schema_registry_username: str | None = Field(None, description="User of the registry.")
     schema_registry_password: SecretStr | None = Field(None, description="Password of the registry.")
+    schema_registry_ca: Path | None = Field(
+        None, description="Certificates of the authorities to trust for the registry; else the usual ones."
+    )
+    schema_registry_certificate: Path | None = Field(None, description="Our certificate for the registry.")
+    schema_registry_key: Path | None = Field(None, description="Its key.")
 
     # ClickHouse
     clickhouse_url: str = Field("http://localhost:8123", description="ClickHouse's HTTP(S) address.")
     clickhouse_username: str = Field("tradewind", description="ClickHouse user.")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password.")
+    clickhouse_ca: Path | None = Field(
+        None, description="Certificates of the authorities to trust for ClickHouse; else the system's."
+    )
+    clickhouse_certificate: Path | None = Field(
+        None, description="Our certificate for ClickHouse; without a password it says who the user is."
+    )
+    clickhouse_key: Path | None = Field(None, description="Its key.")
     clickhouse_database: str = Field(
         "tradewind", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of all tables and views."
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.table import Table
 
@@ -13,19 +12,21 @@ from consumers.clickhouse.client import open_client
 from schemas.reader import partition_ends
 from schemas.topics import CATALOGUE
 from streams.app import ANSWER_APP, ENRICH_APP
+from streams.reach import topics_in_kafka
 from tradewind.settings import Settings
 
 _TIMEOUT_S = 5.0
+_SILENT: dict[str, Any] = {"log_level": 0, "error_cb": lambda error: None}
 
 
 def gather(settings: Settings) -> dict[str, Any]:
     """The state as plain values.
 
     Raises:
-        KafkaException, ClickHouseError: one of them can't be asked.
+        KafkaUnreachable, KafkaException, ClickHouseError: one of them can't be asked.
     """
     client = settings.kafka_client()
-    there = AdminClient(client).list_topics(timeout=_TIMEOUT_S).topics
+    there = topics_in_kafka(settings)
     ends = partition_ends(client, [topic.name for topic in CATALOGUE if topic.name in there])
     topics: dict[str, int] = {}
     for (name, _), (low, high) in ends.items():
@@ -42,7 +43,7 @@ def gather(settings: Settings) -> dict[str, Any]:
 def _lag(client: dict[str, Any], group: str, ends: dict[tuple[str, int], tuple[int, int]]) -> int | None:
     """Messages that the group has not committed yet; None for a group that has committed nothing."""
     # Asked as a member that never joins: the embedded broker does not answer the admin client's question for it.
-    consumer = Consumer({**client, "group.id": group, "enable.auto.commit": False})
+    consumer = Consumer({**client, "group.id": group, "enable.auto.commit": False, **_SILENT})
     try:
         places = consumer.committed([TopicPartition(*place) for place in ends], timeout=_TIMEOUT_S)
     finally:

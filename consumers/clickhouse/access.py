@@ -1,6 +1,8 @@
 """Who sees what: roles, with their grants, limits and row policies, as statements of ClickHouse.
 
-- `tradewind_writer` makes and migrates the tables, inserts, settles. For the sink.
+- `tradewind_writer` makes and migrates the tables, inserts, settles. For `tradewind db migrate`, and for a sink that
+  migrates by itself or fills tables anew.
+- `tradewind_sink` inserts and settles. For a sink whose tables are migrated by somebody else; it can drop nothing.
 - `analyst` reads everything in the database, within a quota and limits of time and memory.
 - `merchant` reads the rows of its own sellers, by `_merchant_users`, within tighter ones. Views run with the rights of
   who asks, so the policies of the tables hold in them too.
@@ -19,7 +21,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from consumers.clickhouse.insert import name_of
 
-ROLES = ("tradewind_writer", "analyst", "merchant")
+ROLES = ("tradewind_writer", "tradewind_sink", "analyst", "merchant")
 
 #: What has a `merchant_id` and is a merchant's to see. Dead letters are not: whose they are may be unknown.
 MERCHANT_TABLES = (
@@ -96,6 +98,8 @@ def grants(role: str, database: str) -> list[str]:
         return [f"GRANT SELECT ON {database}.* TO analyst"]
     if role == "merchant":
         return [f"GRANT SELECT ON {database}.{name} TO merchant" for name in (*MERCHANT_TABLES, *_MERCHANT_ALSO)]
+    if role == "tradewind_sink":
+        return [f"GRANT SELECT, INSERT ON {database}.* TO tradewind_sink"]
     engines = ("MergeTree", "ReplacingMergeTree", "Memory")
     return [
         f"GRANT SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON {database}.* TO {role}",

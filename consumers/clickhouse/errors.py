@@ -19,6 +19,10 @@ class TableNotReady(SinkError):
     """ClickHouse's tables, rights or settings are not as the sink needs them."""
 
 
+class NotAllowed(SinkError):
+    """Kafka does not let the sink's account write dead letters."""
+
+
 class TooManyDeadLetters(SinkError):
     """So much can't be stored that the fault is rather ours than the messages'."""
 

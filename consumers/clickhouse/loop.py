@@ -31,6 +31,7 @@ from consumers.clickhouse.positions import Log, logs_of, starting_points, stored
 from consumers.clickhouse.progress import Progress, progress, store_progress
 from consumers.clickhouse.store import Store
 from consumers.clickhouse.tables import Table
+from schemas.forbidden import is_forbidden
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +182,7 @@ class Sink:
                 f"{message.partition()} ({error.str()}): its retention passed it, or the topic was cut back. To go on "
                 "with what Kafka has, start the sink with its gap accepted (tradewind sink --accept-gap)"
             )
-        if error.fatal():
+        if error.fatal() or is_forbidden(error):
             raise KafkaException(error)
         log.warning("kafka_error", topic=message.topic(), partition=message.partition(), error=error.name())
 

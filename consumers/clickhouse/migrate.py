@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.errors import MigrationDrift
@@ -22,6 +23,7 @@ from consumers.clickhouse.retention import retain, wanted
 from tradewind.settings import Settings
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_ACCESS_DENIED = 497
 _STATEMENT_END = re.compile(r";[ \t]*(?:\n|\Z)")
 
 
@@ -148,6 +150,20 @@ def migrate(settings: Settings, known: Sequence[Migration] | None = None) -> lis
             renew()
             retain(client, wanted(settings))
         return done
+
+
+def migrate_if_allowed(settings: Settings) -> list[Migration]:
+    """Bring the database up to date; an account that may not is let be where nothing is left to do.
+
+    Raises:
+        as `migrate`.
+    """
+    try:
+        return migrate(settings)
+    except DatabaseError as error:
+        if error.code != _ACCESS_DENIED or check(settings):
+            raise
+        return []
 
 
 def check(settings: Settings, known: Sequence[Migration] | None = None) -> list[Migration]:

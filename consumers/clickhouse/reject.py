@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from consumers.clickhouse.batch import Message
-from consumers.clickhouse.errors import TooManyDeadLetters
+from consumers.clickhouse.errors import NotAllowed, TooManyDeadLetters
 from schemas.codec import Rejected
 from schemas.dead_letters import Inbound, dead_letter
 from schemas.publisher import DeliveryFailed, Publisher
@@ -84,6 +84,8 @@ class PublishedDeadLetters:
             try:
                 self._publisher.flush()
             except DeliveryFailed as error:
+                if error.forbidden:
+                    raise NotAllowed(str(error)) from error
                 raise DeadLettersUndelivered(str(error)) from error
 
 

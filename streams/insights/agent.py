@@ -20,6 +20,7 @@ from model.protocol import Engine
 from model.tasks.insight import InsightPolicy, tell
 from model.tasks.insight_facts import Driver, InsightFacts
 from schemas.events import OpsInsight
+from schemas.forbidden import is_forbidden
 from schemas.publisher import DeliveryFailed
 from schemas.registry import RegistryUnavailable
 from streams import metrics
@@ -126,13 +127,19 @@ class Insights:
             await self._sleep(max(0.0, self._policy.every_s - took_s))
 
     async def look(self) -> str:
-        """Look once, and give what came of it: told, quiet, away (ClickHouse) or undelivered (Kafka)."""
+        """Look once, and give what came of it: told, quiet, away (ClickHouse) or undelivered (Kafka).
+
+        Raises:
+            KafkaException, DeliveryFailed: this account may not read or write the insights.
+        """
         try:
             return "told" if await self._say_what_is_new() else "quiet"
         except SourceAway as away:
             log.warning("the counts can't be read, looking again soon", error_class=str(away))
             return "away"
         except (KafkaException, DeliveryFailed, RegistryUnavailable) as error:
+            if _is_forbidden(error):
+                raise
             self._term = 0  # some of it may have been delivered; the topic knows
             log.warning("Kafka gives no answer, looking again soon", error_class=type(error).__name__)
             return "undelivered"
@@ -210,3 +217,9 @@ def _count(insight: OpsInsight) -> None:
     metrics.INSIGHTS_SAID.labels(insight.metric, insight.kind.value, insight.provenance.method.value).inc()
     metrics.MODEL_TOKENS.labels(INSIGHTS, "prompt").inc(insight.provenance.prompt_tokens)
     metrics.MODEL_TOKENS.labels(INSIGHTS, "completion").inc(insight.provenance.completion_tokens)
+
+
+def _is_forbidden(error: Exception) -> bool:
+    if isinstance(error, KafkaException):
+        return is_forbidden(error.args[0])
+    return isinstance(error, DeliveryFailed) and error.forbidden

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from schemas.forbidden import is_forbidden
 from schemas.topics import INSIGHTS
 from streams import metrics
 
@@ -94,7 +95,8 @@ class Ownership:
                 # Polled from the event loop: where that hangs, somebody else shall speak.
                 polling = asyncio.ensure_future(asyncio.to_thread(consumer.poll, _POLL_S))
                 message = await asyncio.shield(polling)
-                if message is not None and (error := message.error()) is not None and error.fatal():
+                error = None if message is None else message.error()
+                if error is not None and (error.fatal() or is_forbidden(error)):
                     raise KafkaException(error)
         finally:
             self._set(False)

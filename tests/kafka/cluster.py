@@ -2,7 +2,8 @@
 
 Each broker is its own controller too, so three of them stand the loss of one. Two listeners are open: CLIENTS, with
 whatever protocol a test wants to see, and BROKERS in plain text, for the brokers among themselves and for what a test
-has to arrange; who comes in there may do everything.
+has to arrange; who comes in there may do everything. A test may ask for more of them, such as one with a certificate
+of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,21 @@ _QUICK_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """One more way in for clients.
+
+    Attributes:
+        name: in capitals; `KafkaCluster.servers` takes it.
+        protocol: such as SSL.
+        properties: Kafka's settings for this listener alone, such as `ssl.client.auth`.
+    """
+
+    name: str
+    protocol: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """What kind of cluster.
 
@@ -39,6 +55,7 @@ class ClusterConfig:
         brokers: one or three.
         version: of Apache Kafka.
         protocol: of the listener for clients, such as SASL_SSL.
+        listeners: more ways in for clients.
         properties: more of Kafka's settings, for every broker.
         scram: SCRAM-SHA-512 users and their passwords.
         heap_mb: of each broker.
@@ -49,6 +66,7 @@ class ClusterConfig:
     brokers: int = 1
     version: str = field(default_factory=pinned_version)
     protocol: str = "PLAINTEXT"
+    listeners: tuple[Listener, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     scram: Mapping[str, str] = field(default_factory=dict)
     heap_mb: int = 512
@@ -61,6 +79,7 @@ class _Broker:
     clients_port: int
     brokers_port: int
     controller_port: int
+    more_ports: Mapping[str, int]
 
 
 @final
@@ -75,7 +94,11 @@ class KafkaCluster:
     def __init__(self, config: ClusterConfig) -> None:
         self.config = config
         self._jars = kafka_jars(config.version)
-        self._brokers = [_Broker(number, *_free_ports(3)) for number in range(1, config.brokers + 1)]
+        more = [listener.name for listener in config.listeners]
+        self._brokers: list[_Broker] = []
+        for number in range(1, config.brokers + 1):
+            ports = _free_ports(3 + len(more))
+            self._brokers.append(_Broker(number, *ports[:3], dict(zip(more, ports[3:], strict=True))))
         self._supervisor = Supervisor(lambda ended: None)
         #: By broker, the port that clients are told to come in by, where that is another than it listens on.
         self.advertised: dict[int, int] = {}
@@ -86,6 +109,10 @@ class KafkaCluster:
         return ",".join(
             f"{_HOST}:{self.advertised.get(broker.number, broker.clients_port)}" for broker in self._brokers
         )
+
+    def servers(self, listener: str) -> str:
+        """Where clients come in by that one of the `listeners`."""
+        return ",".join(f"{_HOST}:{broker.more_ports[listener]}" for broker in self._brokers)
 
     def clients_port(self, number: int = 1) -> int:
         """Where a broker listens for clients, advertised or not."""
@@ -170,6 +197,12 @@ class KafkaCluster:
         replicas = str(min(3, self.config.brokers))
         in_sync = "2" if self.config.brokers >= 3 else "1"
         clients, brokers = f"CLIENTS://{_HOST}:{broker.clients_port}", f"BROKERS://{_HOST}:{broker.brokers_port}"
+        more = "".join(f",{name}://{_HOST}:{port}" for name, port in broker.more_ports.items())
+        own = {
+            f"listener.name.{listener.name.lower()}.{name}": value
+            for listener in self.config.listeners
+            for name, value in listener.properties.items()
+        }
         return {
             "process.roles": "broker,controller",
             "node.id": str(broker.number),
@@ -177,10 +210,13 @@ class KafkaCluster:
                 f"{each.number}@{_HOST}:{each.controller_port}" for each in self._brokers
             ),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"{clients},{brokers},CONTROLLER://{_HOST}:{broker.controller_port}",
-            "advertised.listeners": f"CLIENTS://{_HOST}:{come_in},{brokers}",
-            "listener.security.protocol.map": (
-                f"CLIENTS:{self.config.protocol},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            "listeners": f"{clients},{brokers}{more},CONTROLLER://{_HOST}:{broker.controller_port}",
+            "advertised.listeners": f"CLIENTS://{_HOST}:{come_in},{brokers}{more}",
+            "listener.security.protocol.map": ",".join(
+                (
+                    *(f"CLIENTS:{self.config.protocol}", "BROKERS:PLAINTEXT", "CONTROLLER:PLAINTEXT"),
+                    *(f"{listener.name}:{listener.protocol}" for listener in self.config.listeners),
+                )
             ),
             "inter.broker.listener.name": "BROKERS",
             "log.dirs": str(self.config.folder / f"{_name(broker.number)}-data"),
@@ -198,6 +234,7 @@ class KafkaCluster:
             # A killed broker may come again when its old session has ended; nine seconds, usually.
             "broker.heartbeat.interval.ms": "500",
             "broker.session.timeout.ms": "3000",
+            **own,
             **self.config.properties,
         }
 

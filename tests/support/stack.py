@@ -21,7 +21,7 @@ from tests.kafka.jars import pinned_version
 from tradewind.stack.local import LocalStack, StackConfig
 
 #: Who asks for one of these talks to Apache Kafka under `--kafka`.
-_KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka"}
+_KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka", "guarded_kafka"}
 #: Who has one of these marks starts Apache Kafka by itself, in every run that it is part of.
 _KAFKA_MARKS = ("kafka", "slow_kafka")
 

@@ -106,7 +106,7 @@ def migrate(as_json: bool = typer.Option(False, "--json", help="One JSON object.
 
 @app.command()
 def access() -> None:
-    """Print the statements that make the roles tradewind_writer, analyst and merchant, for an administrator to run.
+    """Print the statements that make our roles in ClickHouse, for an administrator to run.
 
     Try it: tradewind db access
     """

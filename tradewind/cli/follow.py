@@ -15,6 +15,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from schemas.reader import READER_GROUP
 from tradewind.settings import Settings
 
 _POLL_S = 0.2  # also how long Ctrl-C may have to wait
@@ -51,7 +52,7 @@ def follow(
     consumer = Consumer(
         settings.kafka_client(
             **{
-                "group.id": "tradewind-tail",  # a name is a must; nothing is committed under it
+                "group.id": READER_GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "log_level": 0,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _READ_ONLY = 2
 #: By ClickHouse's code, what to do where a setting is at fault.
 _MENDS = {
-    516: "; check TRADEWIND_CLICKHOUSE_USERNAME and TRADEWIND_CLICKHOUSE_PASSWORD",
     81: "; check TRADEWIND_CLICKHOUSE_DATABASE; the sink makes its tables: tradewind sink",
 }
 _MESSAGE = re.compile(r"DB::Exception:\s*(.*?)\s*(?:\([A-Z_0-9]+\)\s*)?\(version [^()]*(?:\([^()]*\))?\).*", re.DOTALL)
@@ -60,6 +59,7 @@ def query(
     from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
     from consumers.clickhouse.client import open_client
+    from consumers.clickhouse.refused import refusal
 
     statement = (sys.stdin.read() if sql == "-" else sql).strip().rstrip(";")
     if not statement:
@@ -71,6 +71,8 @@ def query(
         with open_client(settings) as client:
             _answer(client, statement, parameters, output, write=write)
     except ClickHouseError as error:
+        if why := refusal(error):
+            fail(why, Exit.USAGE if getattr(error, "code", None) else Exit.UNREACHABLE)
         code = getattr(error, "code", None)
         if code is None and isinstance(error, OperationalError):
             _fail_unreachable(settings, error)

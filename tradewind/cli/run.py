@@ -136,7 +136,7 @@ def sink(
     if from_beginning and accept_gap:
         fail("--accept-gap is for the sink that stays; --from-beginning copies what Kafka no longer has", Exit.USAGE)
     settings = load_settings()
-    from consumers.clickhouse.migrate import migrate
+    from consumers.clickhouse.migrate import migrate_if_allowed
     from consumers.clickhouse.tables import TABLES
     from tradewind.processes import run_backfill_process, run_sink_process
 
@@ -147,7 +147,7 @@ def sink(
         if table is not None and dry_run:
             _show_outlook(settings, known[table], drop_old)
             return
-        migrate(settings)
+        migrate_if_allowed(settings)
         if table is None:
             run_sink_process(settings, accept_gap=accept_gap)
         elif not run_backfill_process(settings, known[table], drop_old=drop_old, tell=_tell):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 
 from tradewind.cli.guard import one_line_errors
 from tradewind.cli.shared import Exit, fail, load_settings, out, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Create the topics in Kafka, and compare them with the catalogue.")
+if TYPE_CHECKING:
+    from streams.access import Grant
+    from tradewind.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Create the topics in Kafka, compare them, and say who may do what there.")
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -53,6 +58,65 @@ def list_topics(as_json: bool = typer.Option(False, "--json", help="One JSON arr
         _show(rows, asked=there is not None)
     if trouble:
         fail(trouble, Exit.UNREACHABLE)
+
+
+@app.command()
+def access(
+    roles: Optional[list[str]] = typer.Argument(None, help="Roles, such as sink; all without any."),
+    principal: Optional[str] = typer.Option(
+        None, "--principal", help="Who gets the roles, such as User:sink; without it each an account of its own name."
+    ),
+    apply: bool = typer.Option(False, "--apply", help="Put the rules into Kafka, instead of printing them."),
+    as_json: bool = typer.Option(False, "--json", help="The roles with their rules, as JSON."),
+) -> None:
+    """Print what each role needs in Kafka, as commands of kafka-acls.sh for an administrator to run; or put it there.
+
+    Try it: tradewind topics access sink --principal User:sink
+    """
+    from streams import access as kafka_access
+
+    settings = load_settings()
+    try:
+        chosen = kafka_access.roles_named(roles or ())
+    except kafka_access.UnknownRole as error:
+        fail(str(error), Exit.USAGE)
+    if principal is not None and not principal.startswith("User:"):
+        fail(f"--principal {principal}: expected User: and a name, such as User:sink", Exit.USAGE)
+    granted = kafka_access.grants(settings, chosen, principal)
+    if apply:
+        _apply_access(settings, granted)
+    elif as_json:
+        print_json(
+            [
+                {
+                    "role": grant.role.name,
+                    "doc": grant.role.doc,
+                    "principal": grant.principal,
+                    "rules": [asdict(rule) for rule in grant.rules],
+                }
+                for grant in granted
+            ]
+        )
+    else:
+        for grant in granted:
+            typer.echo(f"# {grant.role.name}: {grant.role.doc}")
+            for command in kafka_access.commands(grant, settings.bootstrap_servers):
+                typer.echo(command)
+
+
+def _apply_access(settings: Settings, granted: list[Grant]) -> None:
+    from streams.access_in_kafka import NoAuthorizer, beyond
+    from streams.access_in_kafka import apply as put
+
+    with one_line_errors():
+        try:
+            created = put(settings, granted)
+            more = beyond(settings, granted)
+        except NoAuthorizer as error:
+            fail(str(error))
+    out.print(f"{created} rules were put into Kafka" if created else "all rules are there already")
+    for line in more:
+        out.print(f"may do more: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _rows(partitions: int, there: dict[str, int] | None) -> list[dict[str, Any]]:

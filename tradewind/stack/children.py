@@ -57,7 +57,7 @@ class ProcessSpec:
     argv: tuple[str, ...]
     log: Path
     ready: Callable[[], str | None] = lambda: None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets come to a child this way
     cwd: Path | None = None
     ready_timeout_s: float = 30.0
     stop_grace_s: float = 10.0

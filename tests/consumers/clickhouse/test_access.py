@@ -146,6 +146,46 @@ def test_the_writer_can_do_what_the_sink_does(run: Run) -> None:
     assert [(statement, answer) for statement, answer in done if answer] == []
 
 
+def test_a_sink_inserts_and_settles_and_can_drop_or_change_nothing(run: Run) -> None:
+    work = (
+        "INSERT INTO sink_progress (topic, partition, lag) VALUES ('orders.v1', 0, 1)",
+        "SELECT _partition, max(_offset) FROM orders GROUP BY _partition",
+        "INSERT INTO _settled_merchant_days (merchant_id, day, currency) VALUES ('mine', '2020-01-01', 'EUR')",
+        "INSERT INTO _settled_through SELECT 'day', now()",
+        "SELECT name FROM system.tables WHERE database = currentDatabase()",
+    )
+    forbidden = (
+        "DROP TABLE orders",
+        "TRUNCATE TABLE orders",
+        "ALTER TABLE orders DELETE WHERE 1",
+        "ALTER TABLE orders MODIFY TTL toDateTime(_inserted_at) + toIntervalDay(1)",
+        "CREATE TABLE another (x UInt8) ENGINE = MergeTree ORDER BY x",
+        "EXCHANGE TABLES orders AND questions",
+        "DROP DATABASE events",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+        "CREATE USER mallory",
+        "GRANT SELECT ON *.* TO default",
+    )
+    answers = run("tradewind_sink", *work, *forbidden)
+    assert [answer for answer in answers[: len(work)] if isinstance(answer, str)] == []
+    refused = dict(zip(forbidden, answers[len(work) :], strict=True))
+    assert {statement: answer for statement, answer in refused.items() if answer != "ACCESS_DENIED"} == {}
+
+
+def test_no_role_reaches_outside_of_its_database(run: Run) -> None:
+    """Files, addresses and other accounts are nobody's of ours, nor is another database."""
+    outside = (
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+        "CREATE USER mallory",
+        "CREATE TABLE default.another (x UInt8) ENGINE = MergeTree ORDER BY x",
+        "SYSTEM SHUTDOWN",
+    )
+    for role in ROLES:
+        assert dict(zip(outside, run(role, *outside), strict=True)) == dict.fromkeys(outside, "ACCESS_DENIED"), role
+
+
 def test_every_statement_is_one_that_clickhouse_can_read_and_a_server_without_roles_is_told(
     database: ClickHouseEndpoint,
 ) -> None:

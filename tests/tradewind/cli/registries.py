@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +28,9 @@ def committed_folder(folder: Path, schemas: dict[str, list[str]]) -> Path:
 
 
 @contextmanager
-def read_only(folder: Path) -> Iterator[str]:
-    """The local stack's registry over a folder; gives its URL."""
-    with _served(make_app(CommittedRegistry(folder))) as url:
+def read_only(folder: Path | None, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The local stack's registry over a folder, or over our own schemas; gives its URL."""
+    with _served(make_app(CommittedRegistry(folder)), tls) as url:
         yield url
 
 
@@ -86,17 +87,17 @@ def writable(schemas: dict[str, list[str]]) -> Iterator[str]:
 
 
 @contextmanager
-def _served(app: web.Application) -> Iterator[str]:
+def _served(app: web.Application, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app)
     loop.run_until_complete(runner.setup())
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     loop.run_until_complete(site.start())
     port = runner.addresses[0][1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

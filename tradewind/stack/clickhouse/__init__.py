@@ -12,7 +12,9 @@
 - `body.py`: a request's body, as it arrives. `exchange.py`: one request against the engine.
 - `server.py`: the aiohttp application. `__main__.py`: the process.
 
-Not here: TLS, users and grants, replication, the native TCP protocol, ClickHouse's own block compression
+With `--certificate` it speaks HTTPS, and with `--client-ca` only to clients that have a certificate.
+
+Not here: users and grants, replication, the native TCP protocol, ClickHouse's own block compression
 (`compress=1`). The engine reads and writes files with the rights of its process, as clickhouse-local does, so
 whoever has the password can read what that process can read.
 """

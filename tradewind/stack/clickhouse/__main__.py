@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import sys
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
         password = _password(options.password_file)
+        tls = _tls(options)
         options.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(options.path / LOCK_FILE)
         lock.acquire()
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         lock.release()
         return _refuse(f"the engine can't open {options.path}: {error.text}")
     try:
-        asyncio.run(_serve(engine, Credentials(options.user, password), options))
+        asyncio.run(_serve(engine, Credentials(options.user, password), options, tls))
     except OSError as error:
         return _refuse(f"can't listen on {options.host}:{options.port}: {error.strerror}")
     finally:
@@ -55,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(engine: Engine, credentials: Credentials, options: argparse.Namespace) -> None:
+async def _serve(
+    engine: Engine, credentials: Credentials, options: argparse.Namespace, tls: ssl.SSLContext | None
+) -> None:
     server = ClickHouseServer(engine, credentials, options.threads)
     runner = web.AppRunner(
         server.application(),
@@ -72,7 +76,7 @@ async def _serve(engine: Engine, credentials: Credentials, options: argparse.Nam
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        site = web.TCPSite(runner, options.host, options.port)
+        site = web.TCPSite(runner, options.host, options.port, ssl_context=tls)
         await site.start()
         log.info("ClickHouse %s listens on %s:%d, path=%s", engine.version, options.host, options.port, options.path)
         await stop.wait()
@@ -92,6 +96,17 @@ def _password(path: Path | None) -> str:
     return password
 
 
+def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(options.certificate, options.key)
+    if options.client_ca is not None:
+        context.load_verify_locations(options.client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 def _refuse(reason: str) -> int:
     log.error("not started: %s", reason)
     return 1
@@ -104,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, required=True, help="the HTTP port to listen on")
     parser.add_argument("--user", default="default", help="the one user's name (%(default)s)")
     parser.add_argument("--password-file", type=Path, help=f"holds the password; else ${PASSWORD_VARIABLE} does")
+    parser.add_argument("--certificate", type=Path, help="chain of the server's certificate; then it speaks HTTPS only")
+    parser.add_argument("--key", type=Path, help="its key, where the chain's file has none")
+    parser.add_argument("--client-ca", type=Path, help="authorities whose certificate a client must have")
     parser.add_argument("--threads", type=int, default=16, help="engine calls at the same time (%(default)s)")
     parser.add_argument("--memory-ratio", type=float, default=0.5, help="share of the memory to use (%(default)s)")
     parser.add_argument("--grace", type=float, default=5.0, help="seconds for running queries to end (%(default)s)")

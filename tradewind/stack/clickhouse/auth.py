@@ -1,4 +1,7 @@
-"""Who may ask: one user and one password, given in any of the ways that ClickHouse's HTTP interface takes."""
+"""Who may ask: one user and one password, given in any of the ways that ClickHouse's HTTP interface takes.
+
+Over TLS that asks for them, a client's certificate stands for the password: its common name has to be the user's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import binascii
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tradewind.stack.clickhouse.errors import AUTHENTICATION_FAILED, ClickHouseError
 
@@ -36,6 +40,18 @@ def presented(headers: Mapping[str, str], params: Mapping[str, str]) -> Credenti
     if "user" in params or "password" in params:
         return Credentials(params.get("user", "default"), params.get("password", ""))
     return None
+
+
+def certified(headers: Mapping[str, str], certificate: Mapping[str, Any] | None, expected: Credentials) -> bool:
+    """Whether the request comes by a certificate instead of a password, and it is the one user's.
+
+    Args:
+        certificate: the client's, as `ssl.SSLSocket.getpeercert` gives it; None where there is none that was checked.
+    """
+    if headers.get("X-ClickHouse-SSL-Certificate-Auth") != "on" or not certificate:
+        return False
+    names = [value for parts in certificate.get("subject", ()) for name, value in parts if name == "commonName"]
+    return headers.get("X-ClickHouse-User") == expected.user and names == [expected.user]
 
 
 def check(given: Credentials | None, expected: Credentials) -> None:

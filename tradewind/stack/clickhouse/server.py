@@ -21,7 +21,7 @@ from typing import TypeVar
 from aiohttp import hdrs, web
 
 from tradewind.stack.clickhouse import sql
-from tradewind.stack.clickhouse.auth import Credentials, check, presented
+from tradewind.stack.clickhouse.auth import Credentials, certified, check, presented
 from tradewind.stack.clickhouse.body import gather, is_form, read_body, read_form
 from tradewind.stack.clickhouse.encoding import Compressor, NoCompressor, compressor, pack
 from tradewind.stack.clickhouse.engine import Engine, Statistics
@@ -78,7 +78,9 @@ class ClickHouseServer:
             raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD", "POST"))
         query: Query | None = None
         try:
-            check(presented(request.headers, request.query), self._credentials)
+            certificate = request.transport.get_extra_info("peercert") if request.transport else None
+            if not certified(request.headers, certificate, self._credentials):
+                check(presented(request.headers, request.query), self._credentials)
             form = await read_form(request) if is_form(request) else NO_FORM
             query = read_query(request.method, request.headers, request.query, form)
             if (named := query.session) is None:
