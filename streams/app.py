@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 
+from streams.tls import tls_context
 from tradewind.settings import Settings
 
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
@@ -50,11 +50,7 @@ def make_app(name: str, settings: Settings) -> faust.App:
 
 
 def _credentials(settings: Settings) -> Any:
-    context: ssl.SSLContext | None = None
-    if settings.kafka_security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=str(settings.kafka_ssl_ca) if settings.kafka_ssl_ca else None)
-        if settings.kafka_ssl_certificate:
-            context.load_cert_chain(settings.kafka_ssl_certificate, settings.kafka_ssl_key)
+    context = tls_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_password
         return SASLCredentials(

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from tradewind.assembly import make_codec, make_engine, make_insight_source, make_policies, make_registry
+from tradewind.preflight import check_worker
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
 from tradewind.stack.supervisor import ProcessSpec, RestartPolicy
@@ -35,12 +36,13 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> None:
     Raises:
         PoliciesError, CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
     """
-    from streams import metrics, topics
+    policies = make_policies(settings)
+    check_worker(settings, agents)
+
+    from streams import metrics
     from streams.stages import INSIGHTS
     from streams.worker import Worker
 
-    policies = make_policies(settings)
-    topics.check(settings)
     serve_metrics(settings)
     engine = make_engine(settings)
     metrics.MODEL_LOAD_SECONDS.set(engine.info.load_seconds)

@@ -20,6 +20,7 @@ def explain(error: Exception) -> Trouble | None:
     from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
     from confluent_kafka import KafkaException
 
+    from consumers.clickhouse.client import refuses_login
     from consumers.clickhouse.errors import SinkError
     from model.protocol import EngineRefused, EngineUnavailable
     from model.provenance import CheckpointError
@@ -36,7 +37,14 @@ def explain(error: Exception) -> Trouble | None:
     if isinstance(error, PoliciesError):
         return Trouble(str(error), Exit.USAGE)
     if isinstance(error, CheckpointError):
-        return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)
+        named = "" if "TRADEWIND_MODEL" in str(error) else " (TRADEWIND_MODEL)"
+        return Trouble(f"{error}{named}", Exit.UNREACHABLE)
+    if refuses_login(error):
+        return Trouble(
+            f"ClickHouse does not take the user or its password (code {getattr(error, 'code', None)}); "
+            "check TRADEWIND_CLICKHOUSE_USERNAME and TRADEWIND_CLICKHOUSE_PASSWORD",
+            Exit.UNREACHABLE,
+        )
     if isinstance(error, OperationalError):
         return Trouble(
             "no answer from ClickHouse; check TRADEWIND_CLICKHOUSE_URL, or start a local stack: tradewind up",

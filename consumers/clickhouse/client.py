@@ -9,13 +9,18 @@ from tradewind.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5
 _ANSWER_TIMEOUT_S = 60
+#: Unknown user, wrong password, no password, authentication failed.
+_LOGIN_CODES = frozenset({192, 193, 194, 516})
 
 
-def open_client(settings: Settings, *, database: str | None = None) -> Client:
+def open_client(
+    settings: Settings, *, database: str | None = None, answer_timeout_s: int = _ANSWER_TIMEOUT_S
+) -> Client:
     """A client that threads may share.
 
     Args:
         database: connect to this one instead of the settings' own.
+        answer_timeout_s: a query is given up after so long without a byte.
 
     Raises:
         clickhouse_connect.driver.exceptions.OperationalError: no answer.
@@ -29,5 +34,10 @@ def open_client(settings: Settings, *, database: str | None = None) -> Client:
         # A session takes one query at a time; the sink inserts into several tables at once.
         autogenerate_session_id=False,
         connect_timeout=_CONNECT_TIMEOUT_S,
-        send_receive_timeout=_ANSWER_TIMEOUT_S,
+        send_receive_timeout=answer_timeout_s,
     )
+
+
+def refuses_login(error: BaseException) -> bool:
+    """Whether ClickHouse answered, and does not take the user or the password."""
+    return getattr(error, "code", None) in _LOGIN_CODES

@@ -138,6 +138,7 @@ def sink(
     settings = load_settings()
     from consumers.clickhouse.migrate import migrate
     from consumers.clickhouse.tables import TABLES
+    from tradewind.preflight import check_sink
     from tradewind.processes import run_backfill_process, run_sink_process
 
     known = {each.name: each for each in TABLES}
@@ -147,6 +148,7 @@ def sink(
         if table is not None and dry_run:
             _show_outlook(settings, known[table], drop_old)
             return
+        check_sink(settings)
         migrate(settings)
         if table is None:
             run_sink_process(settings, accept_gap=accept_gap)

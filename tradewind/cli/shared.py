@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tradewind import logs
+from tradewind.misspelt import misspelt, told, variables
 from tradewind.settings import Settings
 
 #: Results go to standard output, everything about them to standard error, so that a pipe gets results only.
@@ -43,6 +44,8 @@ def load_settings(**given: Any) -> Settings:
         name = ".".join(str(part) for part in first["loc"]).upper()
         fail(f"TRADEWIND_{name}: {first['msg']}; see tradewind config", Exit.USAGE)
     logs.configure(settings)
+    for name, nearest in misspelt(variables()).items():
+        err.print(f"[bold yellow]warning:[/] {_escaped(told(name, nearest))}", soft_wrap=True)
     return settings
 
 
