@@ -108,7 +108,8 @@ def worker(
     from tradewind.processes import run_worker
 
     with one_line_errors():
-        run_worker(settings, names)
+        if not run_worker(settings, names):
+            raise typer.Exit(int(Exit.UNFINISHED))
 
 
 def sink(
@@ -151,7 +152,8 @@ def sink(
         check_sink(settings)
         migrate(settings)
         if table is None:
-            run_sink_process(settings, accept_gap=accept_gap)
+            if not run_sink_process(settings, accept_gap=accept_gap):
+                raise typer.Exit(int(Exit.UNFINISHED))
         elif not run_backfill_process(settings, known[table], drop_old=drop_old, tell=_tell):
             err.print("interrupted; the same command goes on from here")
             raise typer.Exit(int(Exit.INTERRUPTED))

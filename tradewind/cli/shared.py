@@ -26,6 +26,7 @@ class Exit(IntEnum):
     FAILED = 1  # it ran, and something is wrong: bad rows, a failed check, a refused message
     USAGE = 2  # the command line or a setting is wrong
     UNREACHABLE = 3  # Kafka, ClickHouse, the registry or the model can't be had
+    UNFINISHED = 4  # it was told to stop and could not finish in time; what was in hand comes again
     INTERRUPTED = 130
 
 
