@@ -35,6 +35,7 @@ from streams.outlet import Outlet
 from streams.retrying import Retrier
 from tradewind import logs
 from tradewind.assembly import make_codec
+from tradewind.health import Health
 from tradewind.processes import serve_metrics
 from tradewind.settings import Settings
 
@@ -160,7 +161,7 @@ def main() -> None:
     """Run the path that the command line names."""
     settings = Settings()
     logs.configure(settings)
-    serve_metrics(settings)
+    serve_metrics(settings, Health("a bench has no checks"))
     name = sys.argv[1]
     if name == "loop":
         loop(settings)

@@ -34,6 +34,7 @@ from model.protocol import (
     EngineClosed,
     EngineError,
     EngineInfo,
+    EngineOutOfMemory,
     GenerationFailed,
     GenerationRequest,
     OnText,
@@ -83,6 +84,8 @@ class LocalEngine:
         self._clock = clock
         self._waiting = WaitingLine(self._settings.queue_size)
         self._active: list[Job] = []  # by slot; changed by the engine's thread alone
+        self._step_began: float | None = None
+        self._memory_failed: tuple[float, float] | None = None  # first and last of a row
         self._prefixes: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()  # number, tokens; by system prompt
         ready: Future[EngineInfo] = Future()
         self._thread = threading.Thread(
@@ -106,6 +109,16 @@ class LocalEngine:
     def load(self) -> tuple[int, int]:
         """How many requests wait and how many are under way, for metrics."""
         return len(self._waiting), len(self._active)
+
+    def stalled_s(self) -> float:
+        """As `model.protocol.Watched`."""
+        began = self._step_began
+        return 0.0 if began is None else self._clock() - began
+
+    def short_of_memory_s(self) -> float:
+        """As `model.protocol.Watched`."""
+        row = self._memory_failed
+        return 0.0 if row is None else row[1] - row[0]
 
     def submit(self, request: GenerationRequest, on_text: OnText | None = None) -> Future[Completion]:
         job = Job(request, self._clock(), on_text)
@@ -134,11 +147,14 @@ class LocalEngine:
                 while self._active or self._waiting.wait():
                     if self._waiting.is_closed:
                         break
+                    self._step_began = self._clock()
                     self._step()
+                    self._step_began = None
         except Exception as error:  # a bug of ours: tell it to all who wait rather than let them wait for ever
             reason = f"the engine stopped: {type(error).__name__}: {error}"
             log.exception("engine.stopped")
         finally:
+            self._step_began = None
             self._waiting.close(reason)
             for job in [*self._active, *self._waiting.drain()]:
                 if not job.future.done():
@@ -199,7 +215,9 @@ class LocalEngine:
             try:
                 job.prompt, job.sampler = self._encode(job.request), sampler_for(job.request)
             except Exception as error:  # what a text or a template can cause must not cost the others
-                job.fail(error if isinstance(error, EngineError) else _failed("the prompt could not be encoded", error))
+                job.fail(
+                    error if isinstance(error, EngineError) else self._failed("the prompt could not be encoded", error)
+                )
                 continue
             tokens += len(job.prompt)
             taken.append(job)
@@ -237,8 +255,9 @@ class LocalEngine:
                 for job in jobs:
                     self._join([job])
             else:
-                jobs[0].fail(_failed("the prompt could not be computed", error))
+                jobs[0].fail(self._failed("the prompt could not be computed", error))
             return
+        self._memory_failed = None
         for job in jobs:
             job.prefilled = self._clock()
         self._active += jobs
@@ -317,9 +336,10 @@ class LocalEngine:
             choices = iter(choose(self._model.logits(rows), samplers))
         except Exception as error:  # such as memory that ran out: nobody in particular is to blame
             for slot in reversed(range(len(self._active))):
-                self._active[slot].fail(_failed("a step failed", error))
+                self._active[slot].fail(self._failed("a step failed", error))
                 self._release(slot, unsound=True)
             return
+        self._memory_failed = None
         self._accept([[next(choices) for _ in ids] for ids in new], guesses=guesses)
 
     def _guesses(self) -> list[list[int]]:
@@ -358,6 +378,17 @@ class LocalEngine:
                 if place < len(guess) and guess[place] != choice.token:
                     break
 
+    def _failed(self, what: str, error: Exception) -> EngineError:
+        """Without the error's own words: they may quote the text."""
+        if not _is_want_of_memory(error):
+            return GenerationFailed(f"{what}: {type(error).__name__}")
+        now = self._clock()
+        self._memory_failed = (self._memory_failed[0] if self._memory_failed else now, now)
+        log.warning("engine.out_of_memory", active=len(self._active), waiting=len(self._waiting))
+        return EngineOutOfMemory(
+            f"{what}: no memory left; lower TRADEWIND_MODEL_SLOTS or TRADEWIND_MODEL_POSITIONS, or give it more"
+        )
+
     def _release(self, slot: int, unsound: bool = False) -> None:
         """Free a slot and let the last job take its place; `unsound` when what it holds may not be finite."""
         if unsound:
@@ -368,9 +399,9 @@ class LocalEngine:
             self._active[slot] = last
 
 
-def _failed(what: str, error: Exception) -> GenerationFailed:
-    """Without the error's own words: they may quote the text."""
-    return GenerationFailed(f"{what}: {type(error).__name__}")
+def _is_want_of_memory(error: Exception) -> bool:
+    """PyTorch's allocator for the CPU raises a plain RuntimeError."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:

@@ -105,7 +105,7 @@ def load(
         if change.base_sha256 != checkpoint.sha256:
             raise CheckpointError(
                 f"{adapter}: was trained on the checkpoint with SHA-256 {change.base_sha256[:12]}, this one has "
-                f"{checkpoint.sha256[:12]}; set TRADEWIND_ADAPTER to none, or to one of this checkpoint"
+                f"{checkpoint.sha256[:12]}; set TRADEWIND_MODEL_ADAPTER to none, or to one of this checkpoint"
             )
         merge(model, change)
         model = model.to(_DTYPES[chosen])

@@ -99,7 +99,9 @@ class Adapter:
 def read_adapter(path: Path) -> Adapter:
     """Raises CheckpointError for a file that is missing, damaged or something else than an adapter."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: missing; set the adapter to a safetensors file made by `tradewind model train`")
+        raise CheckpointError(
+            f"{path}: missing; set TRADEWIND_MODEL_ADAPTER to a safetensors file made by `tradewind model train`"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             told = (file.metadata() or {}).get(FORMAT)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 FinishReason = Literal["stop", "length"]
 
@@ -135,6 +135,12 @@ class EngineDeadline(EngineError):
     transient = True
 
 
+class EngineOutOfMemory(EngineError):
+    """There was not memory enough for the step: no request in particular is to blame, and it may fit later."""
+
+    transient = True
+
+
 class EngineClosed(EngineError):
     """The engine is shut down (or was, before the request was done): another worker can serve the request."""
 
@@ -161,6 +167,19 @@ class PromptTooLong(EngineError):
 
 class GenerationFailed(EngineError):
     """This request, and only this one, broke the model (for example logits that are not finite)."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An engine that computes in this process, and can tell whether it gets on. Asked from any thread."""
+
+    def stalled_s(self) -> float:
+        """For how many seconds it has been in the step that it is in; 0.0 when it has nothing to do."""
+        ...
+
+    def short_of_memory_s(self) -> float:
+        """Seconds from the first to the last of the steps that failed in a row for want of memory; 0.0 for none."""
+        ...
 
 
 class Engine(Protocol):

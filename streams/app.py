@@ -9,7 +9,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.exceptions import ProducerSendError
 
 from streams.outlet import Sender
-from streams.tls import client_context
+from streams.tls import tls_context
 from tradewind.settings import Settings
 
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
@@ -65,7 +65,7 @@ def sender(app: faust.App) -> Sender:
 
 
 def _credentials(settings: Settings) -> Any:
-    context = client_context(settings) if settings.kafka_security_protocol.endswith("SSL") else None
+    context = tls_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_password
         return SASLCredentials(

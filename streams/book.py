@@ -110,6 +110,16 @@ class Book(ABC, Generic[PageT]):
         self._changed.set()
         self._entered(frozenset())
 
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._name
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the partitions of this worker are read to their ends, once. May be asked by any thread."""
+        return all(partition.complete.is_set() for partition in list(self._wanted.values()))
+
     def _pages(self) -> list[PageT]:
         return [partition.page for partition in self._wanted.values()]
 

@@ -24,7 +24,7 @@ from schemas.topics import Topic
 from streams import metrics
 from streams.delivery import DeadLetterMeter
 from streams.outlet import Outlet
-from streams.retrying import GaveUp, Retrier
+from streams.retrying import GaveUp, Retrier, Tries
 from streams.window import AckWindow
 
 log = structlog.get_logger("tradewind.streams")
@@ -73,9 +73,15 @@ class Lane(Generic[SourceT]):
         self._window = AckWindow()
         self._last_of_key: dict[Hashable, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tries: dict[int, Tries] = {}  # of each event in hand
         self._closing = False
         self._in_hand = metrics.IN_HAND.labels(stage)
         self._process_seconds = metrics.PROCESS_SECONDS.labels(stage)
+
+    @property
+    def tries(self) -> list[Tries]:
+        """How it stands with each event in hand. May be asked by any thread."""
+        return list(self._tries.values())
 
     async def run(self, events: AsyncIterable[EventT[Any]]) -> None:
         """Work on the stream's events until it ends.
@@ -133,28 +139,32 @@ class Lane(Generic[SourceT]):
         """One message, to its end."""
         started = time.perf_counter()
         turn = self._take_turn(message.key)
+        tries = Tries()
+        self._tries[id(tries)] = tries
         try:
-            outcome = await self._process(message, turn.before)
+            outcome = await self._process(message, turn.before, tries)
         finally:
             turn.over()
+            del self._tries[id(tries)]
         self._process_seconds.observe(time.perf_counter() - started)
         metrics.EVENTS.labels(self.stage, outcome).inc()
         done()
         self._meter.count(message.topic, message.partition, dead=outcome == "dead_letter")
 
-    async def _process(self, message: Inbound, before: asyncio.Future[None] | None) -> str:
-        event, _ = await self._retry(lambda: self._decode(message))
+    async def _process(self, message: Inbound, before: asyncio.Future[None] | None, tries: Tries) -> str:
+        event, _ = await self._retry(lambda: self._decode(message), tries)
         if isinstance(event, Rejected):
-            await self._put_aside(message, event.error_class, event.message)
+            await self._put_aside(message, event.error_class, event.message, tries)
             return "dead_letter"
         source: Any = event
         try:
-            result, attempts = await self._retry(lambda: self._work(source, message))
+            result, attempts = await self._retry(lambda: self._work(source, message), tries)
         except GaveUp as gave_up:
             await self._put_aside(
                 message,
                 gave_up.error_class,
                 gave_up.why,
+                tries,
                 attempts=gave_up.attempts,
                 merchant_id=source.merchant_id,
             )
@@ -162,10 +172,10 @@ class Lane(Generic[SourceT]):
         if before is not None:
             await before  # results of one key leave in the order of its events
         try:
-            await self._retry(lambda: self._outlet.send(result))
+            await self._retry(lambda: self._outlet.send(result), tries)
         except GaveUp as gave_up:
             await self._put_aside(
-                message, gave_up.error_class, gave_up.why, attempts=attempts, merchant_id=source.merchant_id
+                message, gave_up.error_class, gave_up.why, tries, attempts=attempts, merchant_id=source.merchant_id
             )
             return "dead_letter"
         self._tell(result)
@@ -175,7 +185,14 @@ class Lane(Generic[SourceT]):
         return self._codec.decode_event(self._topic, message.value)
 
     async def _put_aside(
-        self, message: Inbound, error_class: str, why: str, *, attempts: int = 1, merchant_id: str = ""
+        self,
+        message: Inbound,
+        error_class: str,
+        why: str,
+        tries: Tries,
+        *,
+        attempts: int = 1,
+        merchant_id: str = "",
     ) -> None:
         log.warning(
             "dead letter",
@@ -198,7 +215,7 @@ class Lane(Generic[SourceT]):
                 merchant_id=merchant_id,
             )
 
-        await self._retry(send)
+        await self._retry(send, tries)
 
     def _take_turn(self, key: bytes | None) -> _Turn:
         if not self._in_key_order:

@@ -56,7 +56,7 @@ def load_policies(path: Path | None) -> Policies:
     except OSError as error:
         raise PoliciesError(f"{path}: {error.strerror or error}; check TRADEWIND_POLICIES") from error
     except ValueError as error:
-        raise PoliciesError(f"{path} is no JSON: {error}; expected {_FORM} in UTF-8") from error
+        raise PoliciesError(f"{path} is no JSON: {error}; expected {_FORM} in UTF-8 (TRADEWIND_POLICIES)") from error
     return Policies(_checked(found, path))
 
 

@@ -7,6 +7,7 @@ answers, and agents can be spread over workers as the load wants. They share the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from random import Random
@@ -15,7 +16,7 @@ from typing import Any
 import faust
 import structlog
 
-from model.protocol import Engine
+from model.protocol import Engine, Watched
 from model.tasks.answer import AnswerPolicy
 from model.tasks.answer_draft import DraftPolicy
 from model.tasks.copy_policy import DescribePolicy
@@ -31,11 +32,13 @@ from streams.approved_book import ApprovedBook
 from streams.book import Book
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
 from streams.enrich import Enrich
+from streams.health import Failing, Findings, Limits, Vitals, liveness, readiness
 from streams.insights.agent import Insights, InsightsPolicy
 from streams.insights.detect import DetectionPolicy
-from streams.insights.owner import Ownership
+from streams.insights.owner import GROUP, Ownership
 from streams.insights.recall import recall
 from streams.insights.source import Source
+from streams.lag import follow_lag
 from streams.lane import Lane
 from streams.listing_book import ListingBook
 from streams.outlet import Outlet
@@ -45,6 +48,8 @@ from streams.stages import ANSWER, ENRICH, INSIGHTS, STAGES
 from tradewind.settings import Settings
 
 log = structlog.get_logger("tradewind.worker")
+
+_BEAT_S = 1.0
 
 
 def utc_now() -> datetime:
@@ -89,9 +94,22 @@ class Worker:
         self._random = random or Random()
         self._lanes: list[Lane[Any]] = []
         self._books: list[Book[Any]] = []
+        self._owner: Ownership | None = None
+        self._unassigned: set[str] = set()
+        self._limits = Limits(settings.stuck_after_s, settings.event_stuck_after_s)
+        self._turn_at = time.monotonic()
+        self._running = self._stopping = False
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Consume until `stop` is set.
+    def live(self) -> Findings:
+        """What is stuck. May be asked by any thread, as `ready`."""
+        return liveness(self._vitals(), self._limits) if self._running else {}
+
+    def ready(self) -> Findings:
+        """What keeps it from working now."""
+        return readiness(self._vitals()) if self._running else {"running": "it is starting"}
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Consume until `stop` is set; gives whether what was in hand is done, or else comes again.
 
         Raises:
             DeadLetterLimitReached, NotRegistered, EngineClosed, ...: why an agent could not go on.
@@ -100,44 +118,91 @@ class Worker:
         await asyncio.to_thread(prepare)
         make = {ENRICH: self._enrich_app, ANSWER: self._answer_app}
         apps = [make[agent](failed) for agent in self._agents if agent in make]
+        beating = asyncio.ensure_future(self._beat())
+        following = asyncio.ensure_future(follow_lag(apps))
+        self._running, finished = True, True
+        metrics.READY.set_function(lambda: float(all(why is None for why in self.ready().values())))
         try:
             for book in self._books:
                 book.start()
             for app in apps:
                 app.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last level only
                 await app.start()
-            metrics.READY.set(1)
             log.info("worker started", agents=self._agents, kafka=self._settings.bootstrap_servers)
             unending = [failed, *(book.failed for book in self._books)]
             await _first_of(
                 stop.wait(), *map(_never_ends, unending), *(_crash_of(app) for app in apps), *self._insights()
             )
         finally:
-            metrics.READY.set(0)
+            self._stopping = True
             log.info("worker stopping", agents=self._agents)
             if not failed.done():
-                await self._drain()
+                finished = await self._drain()
             for app in reversed(apps):
                 app.conf.stream_wait_empty = False  # it has been waited for, and what is left may take for ever
                 await app.stop()
                 log.info("agent stopped", group=app.conf.id)
             for book in self._books:
                 await book.close()
+            for task in (beating, following):
+                task.cancel()
             failed.cancel()
+        return finished
 
-    async def _drain(self) -> None:
+    async def _beat(self) -> None:
+        while True:
+            self._turn_at = time.monotonic()
+            await asyncio.sleep(_BEAT_S)
+
+    def _vitals(self) -> Vitals:
+        now = time.monotonic()
+        oldest: dict[str, float] = {}
+        failing: dict[str, Failing] = {}
+        for lane in self._lanes:
+            tries = lane.tries
+            oldest[lane.stage] = max((now - each.under_way for each in tries if each.under_way), default=0.0)
+            if row := min((each for each in tries if each.failing), key=lambda each: each.failing or 0, default=None):
+                failing[lane.stage] = Failing(now - (row.failing or now), row.error)
+        watched = self._engine if isinstance(self._engine, Watched) else None
+        groups = self._unassigned | ({GROUP} if self._owner is not None and not self._owner.joined else set())
+        return Vitals(
+            loop_silent_s=now - self._turn_at,
+            engine_stalled_s=watched.stalled_s() if watched else 0.0,
+            engine_short_of_memory_s=watched.short_of_memory_s() if watched else 0.0,
+            oldest_try_s=oldest,
+            failing=failing,
+            unassigned=groups,
+            unread=[book.name for book in self._books if not book.is_read],
+            stopping=self._stopping,
+        )
+
+    def _follow_assignments(self, app: faust.App, group: str) -> None:
+        """Note whether the group has given us partitions, be it none."""
+        self._unassigned.add(group)
+
+        @app.on_partitions_assigned.connect
+        async def assigned(*_: Any, **__: Any) -> None:
+            self._unassigned.discard(group)
+
+        @app.on_partitions_revoked.connect
+        async def revoked(*_: Any, **__: Any) -> None:
+            self._unassigned.add(group)
+
+    async def _drain(self) -> bool:
         """Finish what is in hand, within the time that is set for it. The rest is not acknowledged and comes again."""
         draining = [asyncio.ensure_future(lane.drain()) for lane in self._lanes]
         if not draining:
-            return
+            return True
         _, late = await asyncio.wait(draining, timeout=self._settings.worker_stop_s)
         for task in late:
             task.cancel()
         if late:
             log.warning("gave up on what was in hand; it comes again", after_s=self._settings.worker_stop_s)
+        return not late
 
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
+        self._follow_assignments(app, ENRICH_APP)
         settings = self._settings
         policy = DescribePolicy(model_languages=settings.written_languages, deadline_s=settings.model_deadline_s)
         work = Enrich(self._engine, policy, self._clock)
@@ -158,6 +223,7 @@ class Worker:
             approved = ApprovedBook(settings.kafka_client(), self._codec, per_listing=settings.approved_answers)
             self._books.append(approved)
         app = make_app(ANSWER_APP, settings)
+        self._follow_assignments(app, ANSWER_APP)
         policy = AnswerPolicy(
             drafting=DraftPolicy(model_languages=settings.written_languages, deadline_s=settings.model_deadline_s)
         )
@@ -190,7 +256,7 @@ class Worker:
         if self._source is None or INSIGHTS not in self._agents:
             return []
         settings, codec = self._settings, self._codec
-        owner = Ownership(settings.kafka_client(), settings.kafka_session_timeout_ms)
+        owner = self._owner = Ownership(settings.kafka_client(), settings.kafka_session_timeout_ms)
         publisher = Publisher(settings.kafka_client(), codec)
 
         def publish(insights: Iterable[OpsInsight]) -> None:

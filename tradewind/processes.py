@@ -16,6 +16,9 @@ import structlog
 from prometheus_client import start_http_server
 
 from tradewind.assembly import make_codec, make_engine, make_insight_source, make_policies, make_registry
+from tradewind.ending import end_if_stuck, stop_once
+from tradewind.health import Health, add_health
+from tradewind.preflight import check_worker
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
 from tradewind.stack.supervisor import ProcessSpec, RestartPolicy
@@ -29,55 +32,54 @@ log = structlog.get_logger("tradewind")
 RESTART = RestartPolicy(attempts=5)
 
 
-def run_worker(settings: Settings, agents: Sequence[str]) -> None:
-    """Load the model and run the agents until SIGTERM or Ctrl-C.
+def run_worker(settings: Settings, agents: Sequence[str]) -> bool:
+    """Load the model and run the agents until SIGTERM or Ctrl-C; gives whether what was in hand is done.
 
     Raises:
         PoliciesError, CheckpointError, TopicsError, DeadLetterLimitReached, ...: why it can't go on.
     """
-    from streams import metrics, topics
-    from streams.access import grants, roles_named
-    from streams.access_in_kafka import require
+    policies = make_policies(settings)
+    check_worker(settings, agents)
+
+    from streams import metrics
     from streams.stages import INSIGHTS
     from streams.worker import Worker
 
-    policies = make_policies(settings)
-    topics.check(settings)
-    require(settings, grants(settings, roles_named([f"worker-{agent}" for agent in agents])))
-    serve_metrics(settings)
+    health = Health("the model is loading")
+    serve_metrics(settings, health)
     engine = make_engine(settings)
     metrics.MODEL_LOAD_SECONDS.set(engine.info.load_seconds)
     metrics.MODEL_MEMORY_BYTES.set(engine.info.memory_mb * 2**20)
     try:
         source = make_insight_source(settings) if INSIGHTS in agents else None
         worker = Worker(settings, agents, engine, make_codec(settings), policies=policies, source=source)
-        asyncio.run(_until_signal(worker.run))
+        health.watch(worker.live, worker.ready)
+        end_if_stuck(health, settings.stuck_end_s)
+        return asyncio.run(_until_signal(worker.run, settings.worker_stop_s))
     finally:
         engine.close()
 
 
-async def _until_signal(run: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+async def _until_signal(run: Callable[[asyncio.Event], Awaitable[bool]], stop_s: float) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await run(stop)
+    stop_once(lambda: loop.call_soon_threadsafe(stop.set), stop_s)
+    return await run(stop)
 
 
-def run_sink_process(settings: Settings, *, accept_gap: bool = False) -> None:
-    """Store the topics in ClickHouse until SIGTERM or Ctrl-C."""
+def run_sink_process(settings: Settings, *, accept_gap: bool = False) -> bool:
+    """Store the topics in ClickHouse until SIGTERM or Ctrl-C; gives whether all that was read is stored."""
+    from consumers.clickhouse.health import SinkVitals
     from consumers.clickhouse.sink import run_sink
-    from streams.access import grants, roles_named
-    from streams.access_in_kafka import require
-    from streams.reach import topics_in_kafka
 
-    topics_in_kafka(settings)  # says better than the sink why Kafka does not let us in
-    require(settings, grants(settings, roles_named(["sink"])))
-    serve_metrics(settings)
+    vitals = SinkVitals(settings.stuck_after_s)
+    health = Health("it is starting")
+    health.watch(vitals.live, vitals.ready)
+    serve_metrics(settings, health)
+    end_if_stuck(health, settings.stuck_end_s)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    run_sink(settings, stop, registry=make_registry(settings), accept_gap=accept_gap)
+    stop_once(stop.set, settings.worker_stop_s)
+    return run_sink(settings, stop, registry=make_registry(settings), accept_gap=accept_gap, vitals=vitals)
 
 
 def run_backfill_process(
@@ -86,19 +88,20 @@ def run_backfill_process(
     """Fill a table anew from the beginning of its topic and swap it in; False where SIGTERM or Ctrl-C came before."""
     from consumers.clickhouse.backfill import backfill
 
-    serve_metrics(settings)
+    serve_metrics(settings, Health("it fills a table anew"))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return backfill(settings, table, stop, registry=make_registry(settings), drop_old=drop_old, tell=tell)
 
 
-def serve_metrics(settings: Settings) -> None:
-    """Serve this process's Prometheus metrics, unless the settings say not to."""
+def serve_metrics(settings: Settings, health: Health) -> None:
+    """Serve this process's Prometheus metrics, /healthz and /readyz, unless the settings say not to."""
     if settings.metrics_port < 0:
         return
     port = choose_port(settings.metrics_port, settings.metrics_host)
-    start_http_server(port, settings.metrics_host)
+    server, _ = start_http_server(port, settings.metrics_host)
+    add_health(server, health)
     log.info("metrics", url=f"http://{settings.metrics_host}:{port}/metrics")
 
 

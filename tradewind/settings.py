@@ -95,7 +95,18 @@ class Settings(BaseSettings):
     worker_max_in_flight: int = Field(
         32, ge=1, le=4096, description="Events of one topic that a worker works on at once."
     )
-    worker_stop_s: float = Field(10.0, ge=0, description="A worker that stops finishes what it can in so many seconds.")
+    worker_stop_s: float = Field(
+        10.0, ge=0, description="A worker or sink that stops finishes what it can in so many seconds."
+    )
+    stuck_after_s: float = Field(
+        120.0, ge=1, description="A loop without a turn, or a model without a step, is stuck after so many seconds."
+    )
+    event_stuck_after_s: float = Field(
+        1800.0, ge=1, description="One try of an event that takes longer than so many seconds is stuck."
+    )
+    stuck_end_s: float = Field(
+        60.0, ge=0, description="What has been stuck for so many seconds more ends by itself; 0: never."
+    )
     listing_wait_s: float = Field(5.0, ge=0, description="How long a question waits for its listing, in seconds.")
     approved_answers: int = Field(
         50, ge=0, le=1000, description="Newest approved answers of a listing that drafts may rest on; 0 uses none."
@@ -212,7 +223,8 @@ class Settings(BaseSettings):
             for name, path in (
                 ("ssl.ca.location", self.kafka_ssl_ca),
                 ("ssl.certificate.location", self.kafka_ssl_certificate),
-                ("ssl.key.location", self.kafka_ssl_key),
+                # Where there is no file for the key, it is in that of the certificate.
+                ("ssl.key.location", self.kafka_ssl_key or self.kafka_ssl_certificate),
             ):
                 if path is not None:
                     conf[name] = str(path)

@@ -42,7 +42,8 @@ def explain(error: Exception) -> Trouble | None:
     if isinstance(error, PoliciesError):
         return Trouble(str(error), Exit.USAGE)
     if isinstance(error, CheckpointError):
-        return Trouble(f"{error} (TRADEWIND_MODEL)", Exit.UNREACHABLE)
+        named = "" if "TRADEWIND_MODEL" in str(error) else " (TRADEWIND_MODEL)"
+        return Trouble(f"{error}{named}", Exit.UNREACHABLE)
     if isinstance(error, ClickHouseError) and (why := clickhouse_refusal(error)):
         return Trouble(why, Exit.UNREACHABLE)
     if isinstance(error, OperationalError):

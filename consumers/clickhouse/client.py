@@ -25,6 +25,7 @@ def open_client(
 
     Args:
         database: connect to this one instead of the settings' own.
+        answer_timeout_s: a query is given up after so long without a byte.
         more: other options of clickhouse-connect.
 
     Raises:

@@ -24,6 +24,7 @@ from consumers.clickhouse import metrics as m
 from consumers.clickhouse.backoff import Backoff, Cancelled
 from consumers.clickhouse.batch import Batch, BatchPolicy
 from consumers.clickhouse.errors import LogGap, TableNotReady
+from consumers.clickhouse.health import SinkVitals
 from consumers.clickhouse.insert import Trouble, name_of, trouble_of
 from consumers.clickhouse.metrics import SinkMetrics
 from consumers.clickhouse.pipeline import UNDER_WAY, Pipeline
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 _POLL_S = 0.05
 _POLL_MESSAGES = 10_000
 _LAG_EVERY_S = 5.0
+_NO_PARTITIONS = "waiting for partitions, or for where to go on in them"
 
 
 class Sink:
@@ -62,6 +64,7 @@ class Sink:
         metrics: SinkMetrics,
         rng: random.Random,
         drain_s: float = 15.0,
+        vitals: SinkVitals | None = None,
     ) -> None:
         self._consumer = consumer
         self._admin = admin
@@ -71,6 +74,7 @@ class Sink:
         self._metrics = metrics
         self._rng = rng
         self._drain_s = drain_s
+        self._vitals = vitals or SinkVitals(stuck_s=float("inf"))
 
         self._logs: dict[str, Log] = {}
         self._paused: set[str] = set()
@@ -86,8 +90,8 @@ class Sink:
             topic: Pipeline(table, store, self._pool, policy) for topic, (table, store) in stores.items()
         }
 
-    def run(self, stop: threading.Event) -> None:
-        """Read and store until `stop` is set; then store what was read.
+    def run(self, stop: threading.Event) -> bool:
+        """Read and store until `stop` is set; then store what was read, and give whether there was time for all.
 
         Raises:
             TopicsMissing, LogGap, TableNotReady, TooManyDeadLetters: a person must look; nothing was skipped.
@@ -100,14 +104,17 @@ class Sink:
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
+        self._vitals.state = _NO_PARTITIONS
         try:
             while not stop.is_set():
+                self._vitals.turn()
                 self._place()
                 self._read()
                 self._settle()
                 self._launch()
                 self._tell_lag()
-            self._drain()
+            self._vitals.state = "it is stopping"
+            return self._drain()
         finally:
             self._abandon()
             self._pool.shutdown(wait=True)
@@ -137,7 +144,10 @@ class Sink:
             return
         try:
             logs = logs_of(self._admin, {each.topic for each in self._unplaced})
-            stored = {topic: stored_offsets(self._client, self._stores[topic][0].name, logs[topic]) for topic in logs}
+            stored = {}
+            for topic in logs:
+                self._vitals.turn()
+                stored[topic] = stored_offsets(self._client, self._stores[topic][0].name, logs[topic])
         except (ClickHouseError, KafkaException) as error:
             if trouble_of(error) is Trouble.SETUP:
                 raise TableNotReady(
@@ -156,6 +166,7 @@ class Sink:
         self._unplaced = None
         self._cancel = threading.Event()
         self._metrics.gauge(m.READY, 1)
+        self._vitals.state = ""
         log.info("assigned", partitions=len(points), topics=sorted(logs))
 
     # What is read, stored, and done.
@@ -188,6 +199,9 @@ class Sink:
 
     def _launch(self) -> None:
         """Start storing what is due; pause what fills up behind a slow table, and resume what is through."""
+        self._vitals.storing = {
+            each.table.name: since for each in self._pipelines.values() if (since := each.storing_since) is not None
+        }
         for topic, pipeline in self._pipelines.items():
             pipeline.launch(self._cancel)
             if pipeline.is_behind and topic not in self._paused:
@@ -220,8 +234,8 @@ class Sink:
         except KafkaException as error:
             log.info("commit_failed", topic=topic, error=error.args[0].name())
 
-    def _drain(self) -> None:
-        """Store all that was read, unless it takes too long."""
+    def _drain(self) -> bool:
+        """Store all that was read; False where it takes too long."""
         deadline = time.monotonic() + self._drain_s
         while any(self._pipelines.values()):
             for pipeline in self._pipelines.values():
@@ -230,9 +244,10 @@ class Sink:
             left = deadline - time.monotonic()
             if left <= 0:
                 log.warning("drain_gave_up", topics=sorted(topic for topic, each in self._pipelines.items() if each))
-                return
+                return False
             wait(under_way, timeout=left, return_when="FIRST_COMPLETED")
             self._settle()
+        return True
 
     def _abandon(self) -> None:
         """Drop what was read and not stored; whoever owns the partitions next reads it again."""
@@ -247,6 +262,7 @@ class Sink:
         self._paused.clear()
         self._unplaced = None
         self._metrics.gauge(m.READY, 0)
+        self._vitals.state = self._vitals.state or _NO_PARTITIONS
         self._metrics.forget(m.LAG)
 
     def _assigned(self, topic: str) -> list[TopicPartition]:

@@ -116,6 +116,11 @@ class Pipeline:
         return chain((flight.batch for flight in self._flights), self._waiting)
 
     @property
+    def storing_since(self) -> float | None:
+        """When the oldest batch that is being stored was begun, in monotonic seconds; None for none."""
+        return self._flights[0].started if self._flights else None
+
+    @property
     def is_behind(self) -> bool:
         """Whether more waits than should."""
         return len(self._waiting) > _WAITING

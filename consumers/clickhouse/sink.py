@@ -17,6 +17,7 @@ from consumers.clickhouse import metrics as m
 from consumers.clickhouse.backoff import Backoff
 from consumers.clickhouse.batch import BatchPolicy
 from consumers.clickhouse.client import open_client
+from consumers.clickhouse.health import SinkVitals
 from consumers.clickhouse.loop import Sink
 from consumers.clickhouse.metrics import SinkMetrics
 from consumers.clickhouse.reject import DeadLetterLimit, PublishedDeadLetters
@@ -41,14 +42,18 @@ def run_sink(
     tables: Sequence[Table] = TABLES,
     metrics: SinkMetrics | None = None,
     accept_gap: bool = False,
-) -> None:
+    vitals: SinkVitals | None = None,
+) -> bool:
     """Store the topics in their tables until `stop` is set, and settle the roll-ups meanwhile.
+
+    Gives whether all that was read is stored; what is not, the next sink reads again.
 
     Args:
         registry: gives the schema behind an id.
         tables: which tables to fill.
         metrics: what to tell Prometheus; its default registry when left out.
         accept_gap: go on with the oldest message that Kafka has where the one after the last stored row is gone.
+        vitals: where to note how it is.
 
     Raises:
         TopicsMissing, LogGap, TableNotReady, TooManyDeadLetters: a person must look; nothing was skipped.
@@ -89,9 +94,11 @@ def run_sink(
             backoff=backoff,
             metrics=metrics,
             rng=rng,
+            drain_s=settings.worker_stop_s,
+            vitals=vitals,
         )
         with _settling(client, metrics) if any(table.name == _ROLLED_UP for table in tables) else nullcontext():
-            sink.run(stop)
+            return sink.run(stop)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from schemas.forbidden import is_forbidden
 from schemas.publisher import DeliveryFailed
 from schemas.registry import RegistryUnavailable
 from streams import metrics
+from streams.aside import aside
 from streams.insights.detect import Anomaly, DetectionPolicy
 from streams.insights.history import REPLAY, Detector, History
 from streams.insights.said import Streak, Subject, event_id_of, is_news, last_said, streaks_after, subject_of
@@ -146,9 +147,9 @@ class Insights:
 
     async def _say_what_is_new(self) -> int:
         now, term = self._clock(), self._owner.term
-        series = await asyncio.to_thread(self._history.at, now)
+        series = await aside(lambda: self._history.at(now), "insights-counts")
         if self._term != term:
-            self._said = await asyncio.to_thread(lambda: last_said(self._recall()))
+            self._said = await aside(lambda: last_said(self._recall()), "insights-recall")
             self._streaks = await asyncio.to_thread(self._replay, series, now)
             self._term = term
         anomalies = await asyncio.to_thread(self._find, series, now)
@@ -178,7 +179,7 @@ class Insights:
         return is_news(anomaly, self._streaks[subject], self._said.get(subject))
 
     async def _insight(self, anomaly: Anomaly) -> OpsInsight:
-        drivers = await asyncio.to_thread(self._source.drivers, anomaly, self._policy.drivers)
+        drivers = await aside(lambda: self._source.drivers(anomaly, self._policy.drivers), "insights-drivers")
         event_id = event_id_of(anomaly, self._said.get(subject_of(anomaly)))
         facts = self._facts(anomaly, drivers)
         told = await tell(self._engine, facts, seed=event_id.int % 2**31, policy=self._policy.writing)

@@ -58,6 +58,8 @@ class Ownership:
         self.term = 0
         self._held = False
         self._gained = asyncio.Event()
+        #: Whether the group has told us our part in it, be it none.
+        self.joined = False
 
     @property
     def held(self) -> bool:
@@ -81,10 +83,12 @@ class Ownership:
         def assigned(consumer: Consumer, places: Sequence[TopicPartition]) -> None:
             consumer.assign(places)
             consumer.pause(places)  # membership is all that is wanted
+            self.joined = True
             self._set(any(place.partition == 0 for place in places))
             loop.call_soon_threadsafe(self._gained.set)
 
         def revoked(consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+            self.joined = False
             self._set(False)
 
         consumer = Consumer(self._conf)

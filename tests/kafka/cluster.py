@@ -97,8 +97,9 @@ class KafkaCluster:
         more = [listener.name for listener in config.listeners]
         self._brokers: list[_Broker] = []
         for number in range(1, config.brokers + 1):
-            ports = _free_ports(3 + len(more))
-            self._brokers.append(_Broker(number, *ports[:3], dict(zip(more, ports[3:], strict=True))))
+            clients, brokers, controller, *others = _free_ports(3 + len(more))
+            ports = dict(zip(more, others, strict=True))
+            self._brokers.append(_Broker(number, clients, brokers, controller, ports))
         self._supervisor = Supervisor(lambda ended: None)
         #: By broker, the port that clients are told to come in by, where that is another than it listens on.
         self.advertised: dict[int, int] = {}

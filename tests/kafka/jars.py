@@ -26,8 +26,11 @@ def pinned_version() -> str:
     return found[1]
 
 
-def kafka_jars(version: str) -> Path:
+def kafka_jars(version: str, pom: Path = _POM) -> Path:
     """The folder with the jars of that version of Kafka and all that they need.
+
+    Args:
+        pom: names the jars.
 
     Raises:
         KafkaMissing: Java or Maven is missing or too old, or Maven's registry gives no answer.
@@ -40,7 +43,7 @@ def kafka_jars(version: str) -> Path:
         raise KafkaMissing("Apache Kafka's jars come by Maven, and there is no mvn on the PATH")
     _CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_CACHE) as fetched:
-        _fetch(version, Path(fetched))
+        _fetch(version, Path(fetched), pom)
         try:
             os.rename(fetched, folder)
         except OSError:  # another process was quicker
@@ -49,11 +52,11 @@ def kafka_jars(version: str) -> Path:
     return folder
 
 
-def _fetch(version: str, into: Path) -> None:
+def _fetch(version: str, into: Path, pom: Path) -> None:
     goal = ("dependency:copy-dependencies", f"-DoutputDirectory={into}", f"-Dkafka.version={version}")
     try:
         done = subprocess.run(
-            ("mvn", "-q", "-B", "-f", str(_POM), *goal), capture_output=True, text=True, timeout=_FETCH_S, check=False
+            ("mvn", "-q", "-B", "-f", str(pom), *goal), capture_output=True, text=True, timeout=_FETCH_S, check=False
         )
     except subprocess.TimeoutExpired:
         raise KafkaMissing(f"Maven did not bring Kafka {version} within {_FETCH_S:g} s") from None

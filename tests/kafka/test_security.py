@@ -144,7 +144,7 @@ def _garbage(folder: Path) -> Path:
 FLAWS: dict[str, tuple[Make, str]] = {
     "wrong password": (
         lambda world, _: world.settings(kafka_password="hunter2-wrong"),
-        "the user or the password of SCRAM-SHA-512; check TRADEWIND_KAFKA_USERNAME and TRADEWIND_KAFKA_PASSWORD",
+        "it refuses the user admin; check TRADEWIND_KAFKA_USERNAME and TRADEWIND_KAFKA_PASSWORD",
     ),
     "wrong password in plain text": (
         lambda world, _: world.with_password_only(kafka_password="hunter2-wrong"),
@@ -156,23 +156,23 @@ FLAWS: dict[str, tuple[Make, str]] = {
     ),
     "no password at all": (
         lambda world, _: world.settings(kafka_security_protocol="SSL"),
-        "check TRADEWIND_BOOTSTRAP_SERVERS and TRADEWIND_KAFKA_SECURITY_PROTOCOL",
+        "set TRADEWIND_KAFKA_SECURITY_PROTOCOL to SASL_SSL",
     ),
     "wrong mechanism": (
         lambda world, _: world.settings(kafka_sasl_mechanism="SCRAM-SHA-256"),
-        "does not take SCRAM-SHA-256; check TRADEWIND_KAFKA_SASL_MECHANISM",
+        "it does not offer SCRAM-SHA-256; set TRADEWIND_KAFKA_SASL_MECHANISM",
     ),
     "wrong authority": (
         lambda world, folder: world.settings(kafka_ssl_ca=_other(folder).certificate),
-        "its certificate is not to be trusted (unable to get local issuer certificate); check TRADEWIND_KAFKA_SSL_CA",
+        "its certificate is not trusted (unable to get local issuer certificate); set TRADEWIND_KAFKA_SSL_CA",
     ),
     "the system's authorities": (
         lambda world, _: world.settings(kafka_ssl_ca=None),
-        "check TRADEWIND_KAFKA_SSL_CA",
+        "set TRADEWIND_KAFKA_SSL_CA",
     ),
     "another host's certificate": (
         lambda world, _: world.settings(bootstrap_servers=world.cluster.servers("ELSEWHERE")),
-        "its certificate is not for 127.0.0.1; check TRADEWIND_BOOTSTRAP_SERVERS",
+        "its certificate is not for 127.0.0.1; set TRADEWIND_BOOTSTRAP_SERVERS",
     ),
     "no certificate of ours": (
         lambda world, _: world.with_certificate(kafka_ssl_certificate=None, kafka_ssl_key=None),
@@ -184,19 +184,19 @@ FLAWS: dict[str, tuple[Make, str]] = {
     ),
     "plain text to TLS": (
         lambda world, _: world.settings(kafka_security_protocol="SASL_PLAINTEXT"),
-        "speaks TLS; check TRADEWIND_KAFKA_SECURITY_PROTOCOL",
+        "it wants TLS; set TRADEWIND_KAFKA_SECURITY_PROTOCOL to SASL_SSL",
     ),
     "TLS to plain text": (
         lambda world, _: world.settings(bootstrap_servers=world.cluster.servers("PASSWORDS")),
-        "does not speak TLS; check TRADEWIND_KAFKA_SECURITY_PROTOCOL",
+        "it speaks no TLS there; set TRADEWIND_KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT",
     ),
     "a file that is not there": (
         lambda world, folder: world.settings(kafka_ssl_ca=folder / "nowhere.pem"),
-        "nowhere.pem can't be read; check TRADEWIND_KAFKA_SSL_CA",
+        "TRADEWIND_KAFKA_SSL_CA: ",
     ),
     "a file that is no certificate": (
         lambda world, folder: world.settings(kafka_ssl_ca=_garbage(folder)),
-        "in PEM form (NO_CERTIFICATE_OR_CRL_FOUND); check TRADEWIND_KAFKA_SSL_CA",
+        "garbage.pem can't be used: no certificate or key in PEM form in it",
     ),
 }
 #: Those that a client has to find out by itself, rather than the broker.
@@ -215,7 +215,7 @@ def test_who_does_not_get_in_is_told_in_one_line_what_to_change(
     assert expected in said
     assert "\n" not in said
     assert "hunter2" not in said
-    assert isinstance(raised.value, KafkaRefused) or flaw == "no password at all"
+    assert isinstance(raised.value, KafkaRefused)
 
 
 @pytest.mark.parametrize("flaw", [*TRUST, *CREDENTIALS])

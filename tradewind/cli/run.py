@@ -108,7 +108,8 @@ def worker(
     from tradewind.processes import run_worker
 
     with one_line_errors():
-        run_worker(settings, names)
+        if not run_worker(settings, names):
+            raise typer.Exit(int(Exit.UNFINISHED))
 
 
 def sink(
@@ -138,6 +139,7 @@ def sink(
     settings = load_settings()
     from consumers.clickhouse.migrate import migrate_if_allowed
     from consumers.clickhouse.tables import TABLES
+    from tradewind.preflight import check_sink
     from tradewind.processes import run_backfill_process, run_sink_process
 
     known = {each.name: each for each in TABLES}
@@ -147,9 +149,11 @@ def sink(
         if table is not None and dry_run:
             _show_outlook(settings, known[table], drop_old)
             return
+        check_sink(settings)
         migrate_if_allowed(settings)
         if table is None:
-            run_sink_process(settings, accept_gap=accept_gap)
+            if not run_sink_process(settings, accept_gap=accept_gap):
+                raise typer.Exit(int(Exit.UNFINISHED))
         elif not run_backfill_process(settings, known[table], drop_old=drop_old, tell=_tell):
             err.print("interrupted; the same command goes on from here")
             raise typer.Exit(int(Exit.INTERRUPTED))

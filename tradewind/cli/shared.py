@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tradewind import logs
+from tradewind.misspelt import misspelt, told, variables
 from tradewind.settings import Settings
 
 #: Results go to standard output, everything about them to standard error, so that a pipe gets results only.
@@ -25,6 +26,7 @@ class Exit(IntEnum):
     FAILED = 1  # it ran, and something is wrong: bad rows, a failed check, a refused message
     USAGE = 2  # the command line or a setting is wrong
     UNREACHABLE = 3  # Kafka, ClickHouse, the registry or the model can't be had
+    UNFINISHED = 4  # it was told to stop and could not finish in time; what was in hand comes again
     INTERRUPTED = 130
 
 
@@ -43,6 +45,8 @@ def load_settings(**given: Any) -> Settings:
         name = ".".join(str(part) for part in first["loc"]).upper()
         fail(f"TRADEWIND_{name}: {first['msg']}; see tradewind config", Exit.USAGE)
     logs.configure(settings)
+    for name, nearest in misspelt(variables()).items():
+        err.print(f"[bold yellow]warning:[/] {_escaped(told(name, nearest))}", soft_wrap=True)
     return settings
 
 

@@ -35,6 +35,19 @@ def read_only(folder: Path | None, tls: ssl.SSLContext | None = None) -> Iterato
 
 
 @contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """Something that gives the same answer to everything; gives its URL."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body, content_type="text/html" if "<" in body else "application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    with _served(app) as url:
+        yield url
+
+
+@contextmanager
 def writable(schemas: dict[str, list[str]]) -> Iterator[str]:
     """A registry that takes schemas into `schemas`, by subject; ids start at 101 to differ from ours. Gives its URL."""
     ids: list[str] = []
