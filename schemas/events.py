@@ -345,7 +345,7 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None), datetime, Decima
 
 
 @cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...]:
     """A dataclass's fields; none for any other class."""
     return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
 
