@@ -326,7 +326,7 @@ EVENT_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Event
 
 def to_avro(value: Any) -> Any:
     """The value as plain dicts, lists and scalars, as fastavro takes it."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS:
         return value
     if names := _field_names(kind):
