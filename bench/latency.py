@@ -1,6 +1,6 @@
 """From a question to its draft on Apache Kafka, and events a second without the model.
 
-    python -m bench.latency [--seconds 90] [--orders 2000] [--events 24000] [--only questions|path]
+    python -m bench.latency [--seconds 90] [--orders 2000] [--events 16000] [--only questions|path]
 
 Everything shares this machine: Apache Kafka with its ordinary JVM settings, the embedded ClickHouse, the registry, our
 worker and sink, each a process of its own, the producers and the readers.
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=90.0, help="how long questions are asked at each pace")
     parser.add_argument("--orders", type=int, default=2000, help="orders a second beside them")
-    parser.add_argument("--events", type=int, default=24_000, help="events of the quickest path")
+    parser.add_argument("--events", type=int, default=16_000, help="events of the quickest path")
     parser.add_argument("--only", choices=["questions", "path"], help="one half; writes no file")
     args = parser.parse_args()
     found: dict[str, Any] = {"machine": {"cores": engine_machine.cores(), **engine_machine.processor()}}

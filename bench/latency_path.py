@@ -35,7 +35,7 @@ from tradewind.stack.supervisor import ProcessSpec, Supervisor
 
 #: Nobody's language: every text comes from a template.
 NO_MODEL = "xx"
-_WARM_UP = 160
+_WARM_UP = 64
 _DEADLINE_S = 150.0
 
 

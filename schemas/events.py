@@ -326,7 +326,7 @@ EVENT_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Event
 
 def to_avro(value: Any) -> Any:
     """The value as plain dicts, lists and scalars, as fastavro takes it."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS:
         return value
     if names := _field_names(kind):
@@ -345,7 +345,7 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None), datetime, Decima
 
 
 @cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...]:
     """A dataclass's fields; none for any other class."""
     return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
 
