@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*@")
-_ACCOUNT_SETTINGS = "check TRADEWIND_SCHEMA_REGISTRY_USERNAME and TRADEWIND_SCHEMA_REGISTRY_PASSWORD"
+#: Confluent's codes for a subject, a version and a schema that are not there.
+_MISSING = frozenset({40401, 40402, 40403})
 _TLS_SETTINGS = (
     "check TRADEWIND_SCHEMA_REGISTRY_CA, TRADEWIND_SCHEMA_REGISTRY_CERTIFICATE and TRADEWIND_SCHEMA_REGISTRY_KEY"
 )
@@ -32,7 +33,7 @@ class RegistryError(Exception):
 
 
 class RegistryUnavailable(RegistryError):
-    """The registry could not be reached; trying again may help."""
+    """The registry could not be reached, or does not serve us; trying again may help, and no message is at fault."""
 
 
 class UnknownSchemaId(RegistryError):
@@ -273,14 +274,22 @@ class ConfluentRegistry:
             raise self._named(error, None) from error
 
     def _named(self, error: Exception, missing: RegistryError | None) -> RegistryError:
-        """Our name for what the client raised: missing (404), refused (4xx), or out of reach."""
+        """Our name for what the client raised: missing (404), refused (4xx), or not to be had."""
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
         if isinstance(error, SchemaRegistryError) and error.http_status_code < 500:
-            if missing is not None and error.http_status_code == 404:
+            if missing is not None and error.error_code in _MISSING:
                 return missing
-            mend = f"; {_ACCOUNT_SETTINGS}" if error.http_status_code in (401, 403) else ""
-            return RegistryError(f"{self._url} refused: {error.error_message} ({error.error_code}){mend}")
+            if error.http_status_code in (401, 403):
+                return RegistryUnavailable(
+                    f"the schema registry at {self._url} refuses us (HTTP {error.http_status_code}); check "
+                    "TRADEWIND_SCHEMA_REGISTRY_USERNAME and TRADEWIND_SCHEMA_REGISTRY_PASSWORD"
+                )
+            if error.error_code == SchemaRegistryError.UNKNOWN or error.http_status_code == 404:
+                return self._something_else(f"HTTP {error.http_status_code}")
+            return RegistryError(f"{self._url} refused: {error.error_message} ({error.error_code})")
+        if isinstance(error, ValueError):  # no JSON, though the status was that of a success
+            return self._something_else("no JSON")
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return RegistryUnavailable(
                 f"the certificate of the schema registry at {self._url} is not to be trusted; check "
@@ -290,6 +299,13 @@ class ConfluentRegistry:
             f"no answer from the schema registry at {self._url} ({type(error).__name__}); "
             "check TRADEWIND_SCHEMA_REGISTRY_URL"
             + (", and TRADEWIND_SCHEMA_REGISTRY_CERTIFICATE where it asks for ours" if self._secure else "")
+        )
+
+    def _something_else(self, answer: str) -> RegistryUnavailable:
+        """Whoever answers there is no registry. Its words, which may be a whole page, are left out."""
+        return RegistryUnavailable(
+            f"what answers at {self._url} is no schema registry ({answer}); "
+            "check TRADEWIND_SCHEMA_REGISTRY_URL and its path"
         )
 
 

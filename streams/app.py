@@ -7,7 +7,7 @@ from typing import Any
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 
-from streams.tls import client_context
+from streams.tls import tls_context
 from tradewind.settings import Settings
 
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
@@ -50,7 +50,7 @@ def make_app(name: str, settings: Settings) -> faust.App:
 
 
 def _credentials(settings: Settings) -> Any:
-    context = client_context(settings) if settings.kafka_security_protocol.endswith("SSL") else None
+    context = tls_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_password
         return SASLCredentials(

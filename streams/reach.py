@@ -1,68 +1,70 @@
-"""Whether Kafka answers, asked in such a way that a no comes quickly, and says what to change."""
+"""Whether Kafka answers, asked in such a way that a no comes quickly."""
 
 from __future__ import annotations
 
 import socket
-import time
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
-from streams.refused import refusal, unreadable
+from streams.handshake import Refusal, knock
+from streams.tls import TlsFilesError, tls_context
 from tradewind.settings import Settings
 
 TIMEOUT_S = 4.0
-_LOOK_S = 0.5
-#: What does not pass while one waits.
-_DECIDED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 _KAFKA_PORT = 9092
+_MEND = "check TRADEWIND_BOOTSTRAP_SERVERS, or start a local stack: tradewind up"
 
 
 class KafkaUnreachable(Exception):
-    """No broker answers."""
-
-
-class KafkaRefused(KafkaUnreachable):
-    """A broker is there, and does not let us in, or is not to be trusted."""
+    """No broker answers, or none lets us in; the message names the setting to change."""
 
 
 def topics_in_kafka(settings: Settings, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
     """Names and partition counts of the topics in Kafka.
 
-    librdkafka tries a refused connection again until its timeout; so first see whether anybody listens at all.
+    librdkafka tries again whatever happens until its timeout, and then says no more than that; so first see whether
+    a broker lets us in at all.
 
     Raises:
-        KafkaRefused: the credentials, the certificates or the protocol are not the right ones.
-        KafkaUnreachable: no broker answers.
+        KafkaUnreachable: no broker answers, or none lets us in.
     """
-    if wrong := unreadable(settings):
-        raise KafkaRefused(wrong)
-    addresses = [address_of(server, _KAFKA_PORT) for server in settings.bootstrap_servers.split(",")]
-    if not any(listens(address, timeout_s / len(addresses)) for address in addresses):
-        raise _no_answer(settings, "no connection")
-    troubles: list[KafkaError] = []
+    require_broker(settings, timeout_s)
+    admin = AdminClient(settings.kafka_client(log_level=0, error_cb=lambda error: None))
     try:
-        metadata = _metadata(settings, troubles, timeout_s)
+        metadata = admin.list_topics(timeout=timeout_s)
     except KafkaException as error:
-        if why := refusal(settings, troubles, addresses, timeout_s / len(addresses)):
-            raise KafkaRefused(why) from error
-        raise _no_answer(settings, error.args[0].str()) from error
+        raise _no_answer(settings, error.args[0].str(), _MEND) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def _metadata(settings: Settings, troubles: list[KafkaError], timeout_s: float) -> ClusterMetadata:
-    """What Kafka says of itself. What the client meets on its way goes into `troubles`, and may end the wait."""
-    admin = AdminClient(settings.kafka_client(log_level=0, error_cb=troubles.append))
-    deadline = time.monotonic() + timeout_s
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            return admin.list_topics(timeout=max(0.0, min(left, _LOOK_S)))
-        except KafkaException:
-            admin.poll(0)  # hands over the troubles
-            if left <= _LOOK_S or any(trouble.code() in _DECIDED for trouble in troubles):
-                raise
+def require_broker(settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
+    """See that one of the brokers lets us in, in whose version we can talk.
+
+    Raises:
+        KafkaUnreachable: none does; the message says why.
+    """
+    if settings.kafka_security_protocol.startswith("SASL") and not settings.kafka_username:
+        raise KafkaUnreachable(
+            f"TRADEWIND_KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol}, which needs a user; "
+            "set TRADEWIND_KAFKA_USERNAME and TRADEWIND_KAFKA_PASSWORD"
+        )
+    try:
+        tls = tls_context(settings)
+    except TlsFilesError as error:
+        raise KafkaUnreachable(str(error)) from error
+    addresses = [address_of(server, _KAFKA_PORT) for server in settings.bootstrap_servers.split(",")]
+    refusals: list[Refusal] = []
+    for address in addresses:
+        refusal = knock(settings, address, tls, timeout_s / len(addresses))
+        if refusal is None:
+            return
+        refusals.append(refusal)
+    telling = next((each for each in refusals if not each.silent), refusals[0])
+    if telling.silent:
+        raise _no_answer(settings, telling.why, telling.mend)
+    raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers}: {telling.why}; {telling.mend}")
 
 
 def address_of(server: str, default_port: int) -> tuple[str, int]:
@@ -82,8 +84,5 @@ def listens(address: tuple[str, int], timeout_s: float) -> bool:
     return False
 
 
-def _no_answer(settings: Settings, why: str) -> KafkaUnreachable:
-    return KafkaUnreachable(
-        f"no answer from Kafka at {settings.bootstrap_servers} ({why}); "
-        "check TRADEWIND_BOOTSTRAP_SERVERS and TRADEWIND_KAFKA_SECURITY_PROTOCOL, or start a local stack: tradewind up"
-    )
+def _no_answer(settings: Settings, why: str, mend: str) -> KafkaUnreachable:
+    return KafkaUnreachable(f"no answer from Kafka at {settings.bootstrap_servers} ({why}); {mend}")

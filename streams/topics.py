@@ -5,6 +5,7 @@ Faust declares no source topics and takes them as it finds them, so all are made
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
@@ -79,16 +80,28 @@ def check(settings: Settings) -> None:
         KafkaUnreachable: no broker answers.
         TopicsError: one is not.
     """
-    there = topics_in_kafka(settings)
-    missing = [wanted.name for wanted in plan(settings) if wanted.name not in there]
-    if missing:
-        raise TopicsError(f"Kafka has no topic {', '.join(missing)}; create them: tradewind topics create")
+    there = require(settings, [wanted.name for wanted in plan(settings)])
     for wanted in plan(settings):
         if there[wanted.name] != wanted.partitions:
             raise TopicsError(
                 f"topic {wanted.name} has {there[wanted.name]} partitions, TRADEWIND_PARTITIONS says "
                 f"{wanted.partitions}; set it to the former, or recreate the topic"
             )
+
+
+def require(settings: Settings, names: Collection[str]) -> dict[str, int]:
+    """See that these topics are there; gives the partition count of every topic in Kafka.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+        TopicsError: one is missing.
+    """
+    there = topics_in_kafka(settings)
+    if missing := [name for name in names if name not in there]:
+        # Kafka does not tell a topic that is not there from one that the user may not see.
+        rights = ", or let TRADEWIND_KAFKA_USERNAME see them" if settings.kafka_username else ""
+        raise TopicsError(f"Kafka has no topic {', '.join(missing)}; create them: tradewind topics create{rights}")
+    return there
 
 
 def _admin(settings: Settings) -> AdminClient:

@@ -212,7 +212,8 @@ class Settings(BaseSettings):
             for name, path in (
                 ("ssl.ca.location", self.kafka_ssl_ca),
                 ("ssl.certificate.location", self.kafka_ssl_certificate),
-                ("ssl.key.location", self.kafka_ssl_key),
+                # Where there is no file for the key, it is in that of the certificate.
+                ("ssl.key.location", self.kafka_ssl_key or self.kafka_ssl_certificate),
             ):
                 if path is not None:
                     conf[name] = str(path)

@@ -11,6 +11,8 @@ from tradewind.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5
 _ANSWER_TIMEOUT_S = 60
+#: Unknown user, wrong password, no password, authentication failed.
+_LOGIN_CODES = frozenset({192, 193, 194, 516})
 
 
 def open_client(
@@ -45,6 +47,11 @@ def open_client(
         **_tls(settings),
         **more,
     )
+
+
+def refuses_login(error: BaseException) -> bool:
+    """Whether ClickHouse answered, and does not take the user or the password."""
+    return getattr(error, "code", None) in _LOGIN_CODES
 
 
 def _tls(settings: Settings) -> dict[str, Any]:

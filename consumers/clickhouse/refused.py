@@ -7,16 +7,17 @@ from collections.abc import Iterator
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from consumers.clickhouse.client import refuses_login
+
 #: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
 _OTHER_HOST = frozenset({62, 64})
-_AUTHENTICATION_FAILED = 516
 
 
 def refusal(error: ClickHouseError) -> str | None:
     """What is wrong and what to check, parted by "; "; None where it is not about who we are or whom we trust."""
-    if getattr(error, "code", None) == _AUTHENTICATION_FAILED:
+    if refuses_login(error):
         return (
-            "ClickHouse refuses the user, or the password or certificate (code 516 AUTHENTICATION_FAILED); check "
+            f"ClickHouse refuses the user, or the password or certificate (code {getattr(error, 'code', None)}); check "
             "TRADEWIND_CLICKHOUSE_USERNAME and TRADEWIND_CLICKHOUSE_PASSWORD, or TRADEWIND_CLICKHOUSE_CERTIFICATE"
         )
     causes = list(_causes(error))
