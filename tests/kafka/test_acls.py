@@ -187,9 +187,11 @@ def test_a_role_reads_in_no_other_s_group(kafka: Guarded, role: str) -> None:
     for group in sorted({*OWN_GROUP.values(), "anything"} - {OWN_GROUP.get(role)}):
         moved = ConsumerGroupTopicPartitions(group, [TopicPartition(LISTINGS.name, 0, 0)])
         (future,) = admin.alter_consumer_group_offsets([moved]).values()
-        with pytest.raises(KafkaException) as raised:
-            future.result(DEADLINE_S)
-        assert raised.value.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+        try:
+            errors = [place.error for place in future.result(DEADLINE_S).topic_partitions]
+        except KafkaException as error:
+            errors = [error.args[0]]
+        assert [error and error.code() for error in errors] == [KafkaError.GROUP_AUTHORIZATION_FAILED], group
 
 
 def test_a_stolen_downstream_password_joins_no_other_group(kafka: Guarded) -> None:
@@ -435,7 +437,7 @@ def test_an_operator_looks(
     send(kafka.settings("platform-orders"), order())
     done = cli(monkeypatch, settings, *command.split(), "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout.splitlines()[0])
+    assert isinstance(json.loads(done.stdout.splitlines()[0]), (dict, list))
 
 
 @pytest.mark.parametrize(
@@ -490,7 +492,7 @@ async def test_a_worker_that_may_not_write_its_results_stops_and_puts_nothing_as
     """No message is at fault, so none becomes a dead letter: all come again once the account has its role."""
     (enrich,) = [role for role in ROLES if role.name == "worker-enrich"]
     rules = [rule for rule in enrich.rules(kafka.settings()) if rule.name != LISTINGS_ENRICHED.name]
-    apply(kafka.settings(), [Grant(enrich, "User:half", tuple(rules))])
+    await asyncio.to_thread(apply, kafka.settings(), [Grant(enrich, "User:half", tuple(rules))])
     send(kafka.settings("platform-listings"), listing())
     before = len(on(kafka, DEAD_LETTERS))
     with pytest.raises(TopicAuthorizationFailedError) as raised:
@@ -502,7 +504,7 @@ async def test_a_worker_that_may_not_write_its_results_stops_and_puts_nothing_as
 async def test_an_answer_worker_that_may_not_read_listings_stops_with_one_line(kafka: Guarded) -> None:
     (answer,) = [role for role in ROLES if role.name == "worker-answer"]
     rules = [rule for rule in answer.rules(kafka.settings()) if rule != Rule("topic", "Read", LISTINGS.name)]
-    apply(kafka.settings(), [Grant(answer, "User:blind", tuple(rules))])
+    await asyncio.to_thread(apply, kafka.settings(), [Grant(answer, "User:blind", tuple(rules))])
     with pytest.raises(KafkaException) as raised:
         await asyncio.wait_for(working(kafka.settings("blind"), "answer", lambda: False), DEADLINE_S)
     assert_told(raised.value)

@@ -93,7 +93,7 @@ async def test_each_client_gets_in(guarded_kafka: Guarded, database: ClickHouseE
         "approved_answers": 0,
     }
     settings: Settings = getattr(guarded_kafka, way_in)(**store)
-    topics.check(settings)
+    await asyncio.to_thread(topics.check, settings)
     event = listing()
     with Publisher(settings.kafka_client(), CODEC) as publisher:
         publisher.publish(event)
