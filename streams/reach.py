@@ -1,4 +1,4 @@
-"""Whether Kafka answers, asked in such a way that a no comes quickly, and says what to change."""
+"""Whether Kafka answers, asked in such a way that a no comes quickly."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ class KafkaUnreachable(Exception):
     """No broker answers, or none lets us in; the message names the setting to change."""
 
 
-class KafkaRefused(KafkaUnreachable):
-    """A broker is there, and does not let us in, or is not to be trusted."""
-
-
 def topics_in_kafka(settings: Settings, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
     """Names and partition counts of the topics in Kafka.
 
@@ -32,8 +28,7 @@ def topics_in_kafka(settings: Settings, timeout_s: float = TIMEOUT_S) -> dict[st
     a broker lets us in at all.
 
     Raises:
-        KafkaRefused: the credentials, the certificates or the protocol are not the right ones.
-        KafkaUnreachable: no broker answers.
+        KafkaUnreachable: no broker answers, or none lets us in.
     """
     require_broker(settings, timeout_s)
     admin = AdminClient(settings.kafka_client(log_level=0, error_cb=lambda error: None))
@@ -48,17 +43,17 @@ def require_broker(settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
     """See that one of the brokers lets us in, in whose version we can talk.
 
     Raises:
-        KafkaRefused, KafkaUnreachable: none does; the message says why.
+        KafkaUnreachable: none does; the message says why.
     """
     if settings.kafka_security_protocol.startswith("SASL") and not settings.kafka_username:
-        raise KafkaRefused(
+        raise KafkaUnreachable(
             f"TRADEWIND_KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol}, which needs a user; "
             "set TRADEWIND_KAFKA_USERNAME and TRADEWIND_KAFKA_PASSWORD"
         )
     try:
         tls = tls_context(settings)
     except TlsFilesError as error:
-        raise KafkaRefused(str(error)) from error
+        raise KafkaUnreachable(str(error)) from error
     addresses = [address_of(server, _KAFKA_PORT) for server in settings.bootstrap_servers.split(",")]
     refusals: list[Refusal] = []
     for address in addresses:
@@ -69,7 +64,7 @@ def require_broker(settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
     telling = next((each for each in refusals if not each.silent), refusals[0])
     if telling.silent:
         raise _no_answer(settings, telling.why, telling.mend)
-    raise KafkaRefused(f"Kafka at {settings.bootstrap_servers}: {telling.why}; {telling.mend}")
+    raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers}: {telling.why}; {telling.mend}")
 
 
 def address_of(server: str, default_port: int) -> tuple[str, int]:
