@@ -75,7 +75,7 @@ def worker_settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "worker_max_in_flight": 16,
-            "listing_wait_s": 2.0,
+            "listing_wait_s": 4.0,
             "worker_stop_s": 60.0,
             "approved_answers": 0,
             "kafka_session_timeout_ms": 6000,
@@ -87,7 +87,7 @@ def worker_settings(settings: Settings) -> Settings:
 def answering(worker_settings: Settings, tmp_path: Path) -> Iterator[tuple[Command, Settings]]:
     """A worker that is ready."""
     with running(worker_settings, tmp_path, "worker", "--agents", "answer") as worker:
-        until(lambda: worker.is_ready, "the worker is ready")
+        worker.await_ready()
         yield worker, worker_settings
 
 
@@ -118,7 +118,7 @@ def test_a_worker_finishes_what_is_in_hand_and_commits_it(answering: tuple[Comma
 def test_a_worker_gives_up_what_takes_too_long_and_loses_none_of_it(worker_settings: Settings, tmp_path: Path) -> None:
     slow = worker_settings.model_copy(update={"listing_wait_s": 600.0, "worker_stop_s": 0.5})
     with running(slow, tmp_path, "worker", "--agents", "answer") as worker:
-        until(lambda: worker.is_ready, "the worker is ready")
+        worker.await_ready()
         before = committed(slow, ANSWER_APP, QUESTIONS)
         ids = ask(slow)
         until(lambda: worker.metric("tradewind_events_in_hand") >= 8, "questions in hand")
@@ -136,7 +136,7 @@ def test_a_second_signal_ends_a_worker_at_once(
     worker_settings: Settings, tmp_path: Path, number: signal.Signals
 ) -> None:
     with running(worker_settings, tmp_path, "worker", "--agents", "answer", listing_wait_s=600.0) as worker:
-        until(lambda: worker.is_ready, "the worker is ready")
+        worker.await_ready()
         ids = ask(worker_settings, 4)
         until(lambda: worker.metric("tradewind_events_in_hand") > 0, "questions in hand")
         worker.process.send_signal(number)
@@ -197,7 +197,7 @@ def test_a_sink_gives_up_on_a_hung_clickhouse_and_loses_nothing(
     server = stack.pids()["clickhouse"]
     already = len(stored(settings))
     with running(settings, tmp_path, "sink", worker_stop_s=0.5, kafka_session_timeout_ms=6000) as sink:
-        until(lambda: sink.is_ready, "the sink is ready")
+        sink.await_ready()
         os.kill(server, signal.SIGSTOP)
         try:
             sent = orders(settings, 500)
@@ -219,7 +219,8 @@ def test_a_hung_clickhouse_does_not_hold_up_a_worker_that_says_insights(
     server = stack.pids()["clickhouse"]
     often = {"insights_every_s": 0.2, "kafka_session_timeout_ms": 6000, "worker_stop_s": 5.0}
     with running(settings, tmp_path, "worker", "--agents", "insights", **often) as worker:
-        until(lambda: worker.metric("tradewind_insight_looks_total") > 1 if worker.is_ready else False, "it looks")
+        worker.await_ready()
+        until(lambda: worker.metric("tradewind_insight_looks_total") > 1, "it looks")
         os.kill(server, signal.SIGSTOP)
         try:
             looks = -1.0

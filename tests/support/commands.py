@@ -52,11 +52,13 @@ class Command:
         except OSError:
             return 0, {}
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether it says so."""
-        assert self.process.poll() is None, self.said
-        return self.ask("readyz")[0] == 200
+    def await_ready(self) -> None:
+        """Wait until it says that it is ready, or fail with why it is not."""
+        give_up = time.monotonic() + DEADLINE_S
+        while (found := self.ask("readyz"))[0] != 200:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < give_up, found
+            time.sleep(0.1)
 
     def metric(self, name: str) -> float:
         """Sum over all labels of a metric."""
