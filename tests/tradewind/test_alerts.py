@@ -1,4 +1,4 @@
-"""deploy/prometheus: the rules are valid, name metrics that exist, and fire, in promtool's simulation and for real."""
+"""deploy/prometheus: the rules are valid, name metrics that exist, and fire in promtool's simulation."""
 
 from __future__ import annotations
 
