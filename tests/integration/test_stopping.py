@@ -115,6 +115,7 @@ def test_a_worker_finishes_what_is_in_hand_and_commits_it(answering: tuple[Comma
     assert set(answers(settings, ids).values()) == {1}
 
 
+@pytest.mark.slow_kafka
 def test_a_worker_gives_up_what_takes_too_long_and_loses_none_of_it(worker_settings: Settings, tmp_path: Path) -> None:
     slow = worker_settings.model_copy(update={"listing_wait_s": 600.0, "worker_stop_s": 0.5})
     with running(slow, tmp_path, "worker", "--agents", "answer") as worker:
@@ -131,6 +132,7 @@ def test_a_worker_gives_up_what_takes_too_long_and_loses_none_of_it(worker_setti
         until(lambda: len(answers(slow, ids)) == EVENTS, "all are answered by the next worker")
 
 
+@pytest.mark.slow_kafka
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_a_worker_at_once(
     worker_settings: Settings, tmp_path: Path, number: signal.Signals
@@ -191,6 +193,7 @@ def test_a_sink_stores_what_it_has_read_and_commits_it(settings: Settings, tmp_p
     assert Counter(stored(settings)).most_common(1)[0][1] == 1
 
 
+@pytest.mark.slow_kafka
 def test_a_sink_gives_up_on_a_hung_clickhouse_and_loses_nothing(
     stack: LocalStack, settings: Settings, tmp_path: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_a_sink_gives_up_on_a_hung_clickhouse_and_loses_nothing(
     assert len(stored(settings)) >= already + len(sent)
 
 
+@pytest.mark.slow_kafka
 def test_a_hung_clickhouse_does_not_hold_up_a_worker_that_says_insights(
     stack: LocalStack, settings: Settings, tmp_path: Path
 ) -> None:
@@ -231,3 +235,14 @@ def test_a_hung_clickhouse_does_not_hold_up_a_worker_that_says_insights(
             assert worker.end() == 0, worker.said
         finally:
             os.kill(server, signal.SIGCONT)
+
+
+@pytest.mark.slow_kafka
+def test_a_worker_starts_without_clickhouse_and_says_that_insights_wait(settings: Settings, tmp_path: Path) -> None:
+    away = {"clickhouse_url": "http://127.0.0.1:1", "kafka_session_timeout_ms": 6000}
+    with running(settings, tmp_path, "worker", "--agents", "insights", **away) as worker:
+        worker.await_ready()
+        assert "no insights until ClickHouse can be read; check TRADEWIND_CLICKHOUSE_URL" in worker.said
+        assert worker.ask("healthz")[0] == 200
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.end() == 0, worker.said
