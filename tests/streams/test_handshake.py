@@ -31,7 +31,7 @@ def listening(handle: Handle) -> Iterator[str]:
                     threading.Thread(target=attend, args=(connection,), daemon=True).start()
 
         def attend(connection: socket.socket) -> None:
-            with suppress(OSError), connection:
+            with suppress(OSError, struct.error), connection:
                 handle(connection)
 
         threading.Thread(target=serve, daemon=True).start()
