@@ -108,6 +108,7 @@ class Lane(Generic[SourceT]):
                     return
                 message = _inbound(event)
                 done = self._window.enter(message.topic, message.partition, event.ack)
+                metrics.IN_HAND.labels(self.stage).set(len(self._window))
                 task = asyncio.ensure_future(self._through(message, done))
                 tasks.add(task)
                 task.add_done_callback(ended)

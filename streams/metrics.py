@@ -9,6 +9,9 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 READY = Gauge(
     "tradewind_worker_ready", "1 while the model is warm, the agents have their partitions and nothing is in the way."
 )
+STUCK_SECONDS = Gauge(
+    "tradewind_worker_stuck_seconds", "Since the event loop's last turn, or the start of the engine's step; the longer."
+)
 LAG = Gauge("tradewind_worker_lag", "Messages in Kafka that no agent has committed.", ["topic", "partition"])
 EVENTS = Counter("tradewind_events_total", "Messages that an agent is done with.", ["stage", "outcome"])
 IN_HAND = Gauge("tradewind_events_in_hand", "Messages taken and not yet acknowledged.", ["stage"])

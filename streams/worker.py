@@ -121,6 +121,7 @@ class Worker:
         beating = asyncio.ensure_future(self._beat())
         following = asyncio.ensure_future(follow_lag(apps))
         self._running, finished = True, True
+        metrics.STUCK_SECONDS.set_function(self._stuck_s)
         metrics.READY.set_function(lambda: float(all(why is None for why in self.ready().values())))
         try:
             for book in self._books:
@@ -153,6 +154,10 @@ class Worker:
         while True:
             self._turn_at = time.monotonic()
             await asyncio.sleep(_BEAT_S)
+
+    def _stuck_s(self) -> float:
+        vitals = self._vitals()
+        return max(vitals.loop_silent_s, vitals.engine_stalled_s)
 
     def _vitals(self) -> Vitals:
         now = time.monotonic()

@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIServer
 #: By check: why it fails, or None where all is well.
 Ask = Callable[[], dict[str, str | None]]
 
-_JSON = [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")]
+_JSON = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
 
 
 class Health:
@@ -44,7 +44,7 @@ def add_health(server: WSGIServer, health: Health) -> None:
             return others(environ, start_response)  # type: ignore[no-any-return]
         found = ask()
         well = all(why is None for why in found.values())
-        start_response("200 OK" if well else "503 Service Unavailable", _JSON)
+        start_response("200 OK" if well else "503 Service Unavailable", list(_JSON))  # the server adds to it
         checks = {name: {"ok": why is None} | ({} if why is None else {"why": why}) for name, why in found.items()}
         return [json.dumps({"ok": well, "checks": checks}).encode() + b"\n"]
 

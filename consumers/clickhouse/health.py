@@ -37,9 +37,13 @@ class SinkVitals:
         """The loop has got on: a turn, or a call to a service that came back."""
         self._turn_at = self.clock()
 
+    def silent_s(self) -> float:
+        """Since the loop's last turn."""
+        return 0.0 if self._turn_at is None else self.clock() - self._turn_at
+
     def live(self) -> Findings:
         """What is stuck."""
-        silent_s = 0.0 if self._turn_at is None else self.clock() - self._turn_at
+        silent_s = self.silent_s()
         return {"loop": f"the loop has taken no turn for {silent_s:.0f} s" if silent_s > self.stuck_s else None}
 
     def ready(self) -> Findings:

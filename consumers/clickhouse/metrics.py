@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,8 +54,11 @@ UNSETTLED_SECONDS = Metric(
 
 READY = Metric("tradewind_sink_ready", "gauge", "1 while the sink has its partitions and knows where to go on.")
 
+STUCK_SECONDS = Metric("tradewind_sink_stuck_seconds", "gauge", "Since the loop's last turn.")
+
 METRICS: tuple[Metric, ...] = (
     READY,
+    STUCK_SECONDS,
     ROWS,
     BATCHES,
     INSERT_SECONDS,
@@ -87,6 +91,10 @@ class SinkMetrics:
         """Set a gauge."""
         gauge = self._gauges[metric]
         (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def follow(self, metric: Metric, call: Callable[[], float]) -> None:
+        """Have a gauge without labels ask for its value."""
+        self._gauges[metric].set_function(call)
 
     def forget(self, metric: Metric) -> None:
         """Drop a gauge's values, such as the lag of partitions that went to another sink."""

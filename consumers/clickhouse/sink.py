@@ -62,6 +62,8 @@ def run_sink(
     """
     rng = random.Random()
     metrics = metrics or SinkMetrics()
+    if vitals is not None:
+        metrics.follow(m.STUCK_SECONDS, vitals.silent_s)
     backoff = Backoff(settings.retry_first_s, settings.retry_longest_s)
     dead_letters = PublishedDeadLetters(
         Publisher(settings.kafka_client(), Codec(registry)), lambda: datetime.now(timezone.utc)

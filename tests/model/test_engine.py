@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import torch
 
+from model import protocol
 from model.engine import EngineSettings, LocalEngine
 from model.loading import LoadedModel
 from model.protocol import (
     ChatPrompt,
     EngineClosed,
     EngineDeadline,
+    EngineOutOfMemory,
     EngineOverloaded,
     GenerationFailed,
     GenerationRequest,
@@ -364,12 +366,49 @@ def test_step_that_raises_fails_those_under_way_and_no_more(tiny: LoadedModel) -
 
         def broken(tokens: torch.Tensor) -> None:
             if tokens.shape[1] < 6:
-                raise MemoryError("no room")
+                raise ValueError("a bug")
 
         watched.before = broken
         assert isinstance(failure(engine.submit(request())), GenerationFailed)
         watched.before = lambda tokens: None
         assert result(engine.submit(request())).text
+
+
+def test_a_step_without_memory_is_nobodys_fault_and_may_fit_later(tiny: LoadedModel) -> None:
+    clock = Clock()
+    with running(tiny, clock=clock) as (engine, watched):
+
+        def too_large(tokens: torch.Tensor) -> None:
+            clock.now += 7
+            torch.empty(2**60)
+
+        watched.before = too_large
+        for rows in (0, 7, 14):
+            error = failure(engine.submit(request()))
+            assert isinstance(error, EngineOutOfMemory)
+            assert error.transient
+            assert "TRADEWIND_MODEL_SLOTS" in str(error)
+            assert engine.short_of_memory_s() == rows
+        watched.before = lambda tokens: None
+        assert result(engine.submit(request())).text
+        assert engine.short_of_memory_s() == 0.0
+
+
+def test_a_step_that_does_not_end_is_seen_from_outside(tiny: LoadedModel) -> None:
+    clock = Clock()
+    with running(tiny, clock=clock) as (engine, watched):
+        assert isinstance(engine, protocol.Watched)
+        assert engine.stalled_s() == 0.0
+        watched.before = gate = Gate()
+        future = engine.submit(request(max_new_tokens=1))
+        assert gate.reached.wait(PATIENCE_S)
+        clock.now += 300
+        assert engine.stalled_s() == 300.0
+        gate.open.set()
+        assert result(future)
+        clock.now += 300
+        while engine.stalled_s():
+            assert engine._thread.is_alive()
 
 
 def test_close_ends_the_thread_and_fails_what_is_left(tiny: LoadedModel) -> None:

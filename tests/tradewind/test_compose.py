@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from streams.stages import STAGES
@@ -200,10 +201,21 @@ def test_the_model_has_a_thread_for_each_core_of_its_container() -> None:
     assert worker["environment"]["TRADEWIND_MODEL_THREADS"] == worker["deploy"]["resources"]["limits"]["cpus"]
 
 
-def test_the_model_server_is_there_only_when_it_is_asked_for() -> None:
+def test_the_model_server_and_prometheus_are_there_only_when_they_are_asked_for() -> None:
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
-        "vllm": ["vllm"]
+        "vllm": ["vllm"],
+        "prometheus": ["monitoring"],
     }
+
+
+def test_prometheus_looks_where_worker_and_sink_serve_their_metrics() -> None:
+    configuration = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    (scrape,) = configuration["scrape_configs"]
+    (where,) = scrape["dns_sd_configs"]
+    (port,) = re.findall(r"TRADEWIND_METRICS_PORT=(\d+)", " ".join(rest for _, rest in dockerfile()))
+    assert where["port"] == int(port)
+    for name in where["names"]:
+        assert set(SERVICES[name]["networks"]) & set(SERVICES["prometheus"]["networks"])
 
 
 def test_the_worker_meets_the_model_server_as_the_example_file_says() -> None:

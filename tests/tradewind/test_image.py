@@ -7,15 +7,18 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 
 from tests.tradewind.deployment import DEPLOY, ROOT, dockerfile, services
+from tradewind.health import Health, add_health
 
 INSTRUCTIONS = dockerfile()
 LAST_STAGE = INSTRUCTIONS[max(n for n, (keyword, _) in enumerate(INSTRUCTIONS) if keyword == "FROM") :]
@@ -112,30 +115,45 @@ def installed_with(requirements: list[str]) -> set[str]:
     return found
 
 
-def health(port: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(DEPLOY / "image/healthcheck.py")],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"TRADEWIND_METRICS_PORT": str(port)},
-    )
+@pytest.fixture
+def check(tmp_path: Path) -> Callable[[int], subprocess.CompletedProcess[str]]:
+    """The image's health check, run as Docker does, with a place of its own to remember."""
+    source = (DEPLOY / "image/healthcheck.py").read_text(encoding="utf-8")
+    assert source.count('"/tmp/tradewind-was-ready"') == 1
+    script = tmp_path / "healthcheck.py"
+    script.write_text(source.replace("/tmp/tradewind-was-ready", str(tmp_path / "was-ready")), encoding="utf-8")
+
+    def run(port: int) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"TRADEWIND_METRICS_PORT": str(port)}
+        command = [sys.executable, str(script)]
+        return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+
+    return run
 
 
-@pytest.mark.parametrize("name", ["tradewind_worker_ready", "tradewind_sink_ready"])
-def test_health_follows_the_gauge(name: str) -> None:
-    registry = CollectorRegistry()
-    gauge = Gauge(name, "1 while it works.", registry=registry)
-    server, thread = start_http_server(0, "127.0.0.1", registry)
+def test_health_asks_for_readiness_once_and_then_for_life(
+    check: Callable[[int], subprocess.CompletedProcess[str]],
+) -> None:
+    server, thread = start_http_server(0, "127.0.0.1", CollectorRegistry())
+    health = Health("the model is loading")
+    add_health(server, health)
     try:
         port: Any = server.server_port
-        assert health(port).returncode == 1
-        gauge.set(1)
-        assert health(port).returncode == 0
+        loading = check(port)
+        assert loading.returncode == 1
+        assert "the model is loading" in loading.stderr
+        health.watch(dict, dict)
+        assert check(port).returncode == 0
+        health.watch(dict, lambda: {"delivery": "Kafka is away"})
+        assert check(port).returncode == 0
+        health.watch(lambda: {"loop": "no turn for 130 s"}, dict)
+        hung = check(port)
+        assert hung.returncode == 1
+        assert "no turn for 130 s" in hung.stderr
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
-    gone = health(port)
+    gone = check(port)
     assert gone.returncode == 1
-    assert "no metrics" in gone.stderr
+    assert "no answer" in gone.stderr
