@@ -57,12 +57,12 @@ def listings() -> Stream:
     return Stream("listings", WRITTEN, WRITTEN_A_SECOND)
 
 
-#: A tiny model; a request to it counts as lost after these seconds.
+#: A tiny model. A request to it counts as lost after ten seconds, and a step that takes longer than fifteen as stuck.
 _WRITING = Plan(
     workers=1,
     agents="enrich",
     worker_module="tests.faults.hung_engine",
-    settings={"model_languages": "en", "model_deadline_s": 10.0},
+    settings={"model_languages": "en", "model_deadline_s": 10.0, "stuck_after_s": 15.0, "stuck_end_s": 5.0},
 )
 
 ROWS = (
