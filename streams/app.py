@@ -8,6 +8,7 @@ from typing import Any
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 
+from streams import inflate
 from tradewind.settings import Settings
 
 #: Consumer groups, one for each agent, so that agents can be moved between workers without losing their place.
@@ -19,6 +20,7 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 def make_app(name: str, settings: Settings) -> faust.App:
     """An app whose consumer group is `name`. Nothing connects before it is started."""
+    inflate.install()
     session_s = settings.kafka_session_timeout_ms / 1000
     return faust.App(
         name,

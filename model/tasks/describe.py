@@ -42,8 +42,11 @@ async def describe(
         EngineError: only a transient one, so that the caller can try again; others end in a template.
     """
     started = timer()
-    own = _own_findings(listing, policy)
-    listing = listing_parts.for_readers(listing)
+    read = listing_parts.within_reach(listing)
+    own = _own_findings(read, policy)
+    if read is not listing:
+        own = (*own, Check("moderation", "listing", "oversized", 0, 0, ""))
+    listing = listing_parts.for_readers(read)
     language = detect(f"{listing.title} {listing.description or ''}", listing.language)
     sources = tuple(as_source(passage) for passage in passages(listing))
     text = await description.write(engine, listing, language, sources, policy, event_id)

@@ -16,6 +16,10 @@ MAX_TITLE = 120  # characters; marketplaces cut between 80 and 200
 MAX_HIGHLIGHTS = 6
 MAX_HIGHLIGHT = 120
 MAX_KEYWORDS = 12
+#: Of a description and of an attribute so many characters are read, and so many attributes: more is no listing, and the
+#: guards would hold up everybody else's for seconds.
+READ_LENGTH = 10_000
+READ_ATTRIBUTES = 200
 
 _NOISE = re.compile(r"[!！?？*~★☆◆●■▶►→✔✓❤🔥⭐✨💥\U0001f300-\U0001faff]+|\s+")
 _CALL = re.compile(
@@ -91,6 +95,15 @@ def keywords(listing: ListingPublished, title: str, language: str) -> tuple[str,
     words = (" ".join(word.lower().split()) for word in found)
     kept = (word for word in words if len(word) > 1 and word not in STOP_WORDS and not pii.find_forms(word))
     return tuple(list(dict.fromkeys(kept))[:MAX_KEYWORDS])
+
+
+def within_reach(listing: ListingPublished) -> ListingPublished:
+    """As much of the listing as is read for its copy; the same one where that is all of it."""
+    text = listing.description or ""
+    stated = [(name, value) for name, value in listing.attributes.items() if len(name) + len(value) <= READ_LENGTH]
+    if len(text) <= READ_LENGTH and len(listing.attributes) == len(stated) <= READ_ATTRIBUTES:
+        return listing
+    return replace(listing, description=text[:READ_LENGTH], attributes=dict(stated[:READ_ATTRIBUTES]))
 
 
 def for_readers(listing: ListingPublished) -> ListingPublished:
