@@ -1,7 +1,7 @@
 """The hostile texts, and the places in which they stand: each case beside the same without its attack.
 
 `data/attacks.jsonl` has the texts by family, each with the words (`markers`) that must not come out again;
-`data/listings.jsonl` has ordinary listings with two questions each. A case puts one attack into one place of one listing.
+`data/listings.jsonl` has ordinary listings with two questions each. A case puts an attack into one place of a listing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An attack in its place, and the same scene without it. `copy` says whether the listing's copy is looked at too."""
+    """An attack in its place, and the scene without it. `copy`: whether the listing's copy is looked at too."""
 
     name: str
     attack: Attack

@@ -38,7 +38,7 @@ from tests.hostile.cases import MERCHANT, NOW, Case, Scene
 
 CODEC = Codec(CommittedRegistry())
 
-#: In nothing that leaves, whoever wrote it: the prompts' own words, control tokens, links, markup, invisible characters.
+#: In nothing that leaves, whoever wrote it: control tokens, links, markup, invisible characters.
 NEVER = re.compile(
     r"<\|?[a-z/!]|\[/?inst\]|<<sys>>|https?://|ftp://|\bwww\.|javascript:|\{\{|\{%|\$\{|```|\]\("
     r"|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\U000e0000-\U000e007f]",
