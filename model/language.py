@@ -73,7 +73,7 @@ _HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 # An English full stop ends a sentence only before white space and a new beginning: not in 2.5, e.g. or "12 in. wide".
 _SENTENCE_END = re.compile(
-    r"[。！？；]+[”’」』）)]*|\n+|(?<![\s.])(?:[!?]+|\.+)[\"'”’)\]]*(?=\s+[\"'“‘(\[*•-]?\s*[A-Z0-9\u4e00-\u9fff])"
+    r"[。！？；]+[”’」』）)]*|\n+|(?<![\s.])(?:(?<![!?])[!?]+|\.+)[\"'”’)\]]*(?=\s+[\"'“‘(\[*•-]?\s*[A-Z0-9\u4e00-\u9fff])"
 )
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:(?i:mr|mrs|ms|dr|st|no|vs|approx|max|min|incl|dia|e\.g|i\.e|etc|inc|ltd|co|fig|qty)|[A-Z])\.$"

@@ -17,10 +17,11 @@ from typing import Any
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.schema import SchemaParseException, parse_schema
 
+from schemas import limits
 from schemas.events import EVENT_TYPES, Event, from_avro, to_avro
 from schemas.records import parsed_schema
 from schemas.registry import Registry, UnknownSchemaId
-from schemas.topics import Topic, topic_of_record
+from schemas.topics import PLATFORM, Topic, topic_of_record
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
@@ -31,7 +32,7 @@ class Rejected:
     """Why a message could not be decoded.
 
     Attributes:
-        error_class: BadFraming, UnknownSchemaId, WrongRecord or BadBody.
+        error_class: BadFraming, UnknownSchemaId, WrongRecord, BadBody or TooLarge.
         message: what was wrong, in one line, without any of the message's text.
     """
 
@@ -111,10 +112,15 @@ class Codec:
         return result
 
     def decode_event(self, topic: Topic, message: bytes | None) -> Event | Rejected:
-        """The message as a typed event."""
+        """The message as a typed event; what the platform sends is held to our limits."""
+        platform = topic.written_by == PLATFORM
+        if platform and message is not None and len(message) > limits.MAX_VALUE_BYTES:
+            return Rejected("TooLarge", f"{len(message)} bytes, at most {limits.MAX_VALUE_BYTES} are taken")
         datum = self.decode(topic, message)
         if isinstance(datum, Rejected):
             return datum
+        if platform and (why := limits.excess(topic.record, datum)) is not None:
+            return Rejected("TooLarge", why)
         try:
             event: Event = from_avro(EVENT_TYPES[topic.record], datum)
         except (TypeError, ValueError) as error:

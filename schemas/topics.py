@@ -11,6 +11,10 @@ DAY_MS = 24 * 60 * 60 * 1000
 PARTITIONS = 8
 
 
+#: Who writes what others ask of us; everything else is made by ourselves.
+PLATFORM = "platform"
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic.
@@ -55,13 +59,13 @@ LISTINGS = Topic(
     "listings.v1",
     "listing_id",
     "ListingPublished",
-    "platform",
+    PLATFORM,
     "New and changed listings, as sellers write them.",
     # The answer agent reads it from the beginning to know the listings; a listing must not age out of it.
     cleanup="compact",
 )
-QUESTIONS = Topic("questions.v1", "listing_id", "QuestionAsked", "platform", "Questions that buyers ask on a listing.")
-ORDERS = Topic("orders.v1", "order_id", "OrderEvent", "platform", "Order lines, as they are placed and move on.")
+QUESTIONS = Topic("questions.v1", "listing_id", "QuestionAsked", PLATFORM, "Questions that buyers ask on a listing.")
+ORDERS = Topic("orders.v1", "order_id", "OrderEvent", PLATFORM, "Order lines, as they are placed and move on.")
 LISTINGS_ENRICHED = Topic(
     "listings-enriched.v1",
     "listing_id",

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from schemas.limits import excess_of_entries
 from schemas.records import schema_json
 
 _SHOWN = 60  # characters of a wrong value that are worth showing
@@ -290,6 +291,8 @@ def _limited(field: Mapping[str, Any], value: Any) -> Any:
         raise _Wrong(f"at least {field['minimum']}", "check the sign")
     if (len_min := field.get("minLength")) and len(value.strip()) < len_min:
         raise _Wrong("text that is not empty", "fill it in")
+    if isinstance(value, (Mapping, list)) and (why := excess_of_entries(value)):
+        raise _Wrong(f"{_describe(field)}: it {why}", "leave out what no buyer looks for")
     if (len_max := field.get("maxLength")) and len(value) > len_max:
         raise _Wrong(f"at most {len_max} characters", "shorten it")
     if (pattern := field.get("pattern")) and not re.fullmatch(pattern, value):

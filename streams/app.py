@@ -8,6 +8,7 @@ import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.exceptions import ProducerSendError
 
+from streams import inflate
 from streams.outlet import Sender
 from streams.tls import tls_context
 from tradewind.settings import Settings
@@ -21,6 +22,7 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 def make_app(name: str, settings: Settings) -> faust.App:
     """An app whose consumer group is `name`. Nothing connects before it is started."""
+    inflate.install()
     session_s = settings.kafka_session_timeout_ms / 1000
     return faust.App(
         name,

@@ -23,6 +23,7 @@ from schemas.events import Event
 from schemas.topics import Topic
 from streams import metrics
 from streams.delivery import DeadLetterMeter
+from streams.inflate import MAX_BATCH_BYTES, REFUSED_HEADER
 from streams.outlet import Outlet
 from streams.retrying import GaveUp, Retrier, Tries
 from streams.window import AckWindow
@@ -183,6 +184,8 @@ class Lane(Generic[SourceT]):
         return "done"
 
     async def _decode(self, message: Inbound) -> Event | Rejected:
+        if message.value is None and REFUSED_HEADER in message.headers:
+            return Rejected("TooLarge", f"it came in a batch that does not inflate within {MAX_BATCH_BYTES} bytes")
         return self._codec.decode_event(self._topic, message.value)
 
     async def _put_aside(

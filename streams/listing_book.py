@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Set
 from typing import Any
 
+from schemas.limits import MAX_VALUE_BYTES
 from schemas.topics import LISTINGS, Topic
 from streams import metrics
 from streams.book import Book
@@ -56,7 +57,8 @@ class ListingBook(Book[dict[bytes, bytes]]):
         if value is None:
             page.pop(key, None)
         else:
-            page[key] = value
+            # What the enrich agent refuses is as good as no listing; kept, a few could fill the memory.
+            page[key] = value if len(value) <= MAX_VALUE_BYTES else b""
 
     def _entered(self, keys: Set[bytes]) -> None:
         pages = self._pages()

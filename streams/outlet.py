@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from schemas.codec import Codec
-from schemas.dead_letters import Inbound, dead_letter
+from schemas.dead_letters import MAX_KEPT_BYTES, Inbound, dead_letter
 from schemas.events import Event
 from schemas.topics import topic_of_record
 
@@ -36,14 +38,15 @@ class Outlet:
         self, message: Inbound, *, stage: str, error_class: str, why: str, attempts: int, merchant_id: str
     ) -> None:
         """Put a message aside with its bytes."""
-        await self.send(
-            dead_letter(
-                message,
-                stage=stage,
-                error_class=error_class,
-                why=why,
-                now=self._clock(),
-                attempts=attempts,
-                merchant_id=merchant_id,
-            )
+        make = partial(
+            dead_letter,
+            message,
+            stage=stage,
+            error_class=error_class,
+            why=why,
+            now=self._clock(),
+            attempts=attempts,
+            merchant_id=merchant_id,
         )
+        large = message.value is not None and len(message.value) > MAX_KEPT_BYTES
+        await self.send(await asyncio.to_thread(make) if large else make())  # packing takes its time

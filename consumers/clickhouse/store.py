@@ -31,6 +31,7 @@ from consumers.clickhouse.reject import DeadLetterLimit, DeadLetterQueue, DeadLe
 from consumers.clickhouse.tables import Table
 from consumers.clickhouse.writers import Writer, Writers
 from schemas.codec import HEADER, Codec, Rejected, unframe
+from schemas.limits import MAX_VALUE_BYTES
 from schemas.registry import Registry, RegistryUnavailable
 from schemas.topics import DEAD_LETTERS
 
@@ -130,14 +131,14 @@ class Store:
 
     def _sort(self, messages: list[Message], cancel: threading.Event) -> tuple[Rows, list[Refusal]]:
         """Messages that may become rows, and messages that can't."""
+        messages, refused = _of_size(messages)
         values = [message.value() for message in messages]
         # Nearly always one writer wrote them all, and then there is nothing to do for each.
         frames = {value[: HEADER.size] if value is not None else None for value in values}
         found = {frame: self._writer_of(frame, cancel) for frame in frames}
         if len(found) == 1 and isinstance(writer := next(iter(found.values())), Writer):
-            return Rows(messages, cast("list[bytes]", values), [writer] * len(messages)), []
+            return Rows(messages, cast("list[bytes]", values), [writer] * len(messages)), refused
         rows = Rows()
-        refused: list[Refusal] = []
         for message, value in zip(messages, values, strict=True):
             writer = found[value[: HEADER.size] if value is not None else None]
             if isinstance(writer, Rejected):
@@ -273,3 +274,15 @@ class Store:
                 self._metrics.count(m.RETRIES, 1, self._table.name)
                 log.warning("will_try_again", table=self._table.name, attempt=attempt, error=name_of(error))
             self._backoff.wait(attempt, self._rng, cancel)
+
+
+def _of_size(messages: list[Message]) -> tuple[list[Message], list[Refusal]]:
+    """Those that are no larger than we take, and the others: a batch can inflate to any size."""
+    if all(len(message) <= MAX_VALUE_BYTES for message in messages):
+        return messages, []
+    refused = [
+        Refusal(message, Rejected("TooLarge", f"{len(message)} bytes, at most {MAX_VALUE_BYTES} are taken"))
+        for message in messages
+        if len(message) > MAX_VALUE_BYTES
+    ]
+    return [message for message in messages if len(message) <= MAX_VALUE_BYTES], refused

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from consumers.deadletters.where import Condition
 from schemas.codec import Codec
+from schemas.dead_letters import whole
 from schemas.events import DeadLetter
 from schemas.reader import read_all
 from schemas.topics import DEAD_LETTERS
@@ -99,4 +100,4 @@ def read_dead_letters(settings: Settings, codec: Codec) -> Iterator[DeadLetter]:
     for message in read_all(settings.kafka_client(), DEAD_LETTERS.name):
         letter = codec.decode_event(DEAD_LETTERS, message.value())
         if isinstance(letter, DeadLetter):
-            yield letter
+            yield whole(letter)

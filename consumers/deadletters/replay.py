@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from schemas.dead_letters import REPLAYS_HEADER
+from schemas.dead_letters import CUT_HEADER, PACKED_HEADER, REPLAYS_HEADER
 from schemas.events import DeadLetter, Event
 
 MAX_REPLAYS = 2
@@ -57,7 +57,10 @@ def plan(letters: Iterable[DeadLetter], limit: int = MAX_REPLAYS) -> Plan:
     """Which of the letters may be put back."""
     again, refused = [], []
     for letter in letters:
-        if letter.replays >= limit:
+        if larger := letter.source_headers.get(PACKED_HEADER) or letter.source_headers.get(CUT_HEADER):
+            size = larger.decode(errors="replace")
+            refused.append((letter, f"its value has {size} bytes, more than any reader takes; send it in less"))
+        elif letter.replays >= limit:
             refused.append((letter, f"it was put back {letter.replays} times already; mend it at its source"))
         else:
             again.append(letter)

@@ -161,14 +161,18 @@ def facts_of(sources: tuple[str, ...]) -> Facts:
     )
 
 
-_ASIDE = re.compile(r"(\S+(?:\s+\S+)?)\s*\(([^()]*)\)")
+_ASIDE = re.compile(r"\(([^()]*)\)")
+_TWO_WORDS = re.compile(r"(\S+(?:\s+\S+)?)\s*$")
+_REACH = 80  # characters before a parenthesis that the two words are looked for in: a hostile text has no spaces
 
 
 def _split_aside(clause: str) -> tuple[str, str]:
     """A clause without a denial in parentheses, and that with what stands before it: 'batteries (not included)'."""
     for match in _ASIDE.finditer(clause):
-        if NEGATOR.search(match[2]):
-            return clause[: match.end(1)] + " " + clause[match.end() :], f"{match[1]} {match[2]}"
+        if NEGATOR.search(match[1]) and (
+            before := _TWO_WORDS.search(clause, max(0, match.start() - _REACH), match.start())
+        ):
+            return f"{clause[: before.end(1)]} {clause[match.end() :]}", f"{before[1]} {match[1]}"
     return clause, ""
 
 

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from model.guards import abuse, pii
+from model.guards import abuse, machine_text, pii
 from model.language import fold
 
 #: May appear in nothing that comes in or goes out.
 HARMFUL = frozenset(("abuse", "hate", "sexual", "threat"))
 #: A person answers a question with one of these, however well it could be answered.
 HAND_OVER = frozenset(("legal", "medical", "safety", "anger"))
-#: Banned in listing copy; 'injection' is text that speaks to the model. Superlatives are left to the merchant's policy.
-COPY_BANS = frozenset(("medical_claim", "contact", "refusal", "injection"))
+#: Text for a machine instead of a reader: 'injection' speaks to the model, the others are told by their form.
+FOR_MACHINES = frozenset(("injection", machine_text.MARKUP, machine_text.DISGUISE))
+#: Banned in listing copy. Superlatives are left to the merchant's policy.
+COPY_BANS = frozenset(("medical_claim", "contact", "refusal")) | FOR_MACHINES
 SUPERLATIVE = "superlative"
 #: What the learned models speak of, beside the lists.
 LEARNED = frozenset(("abuse", "hate"))
@@ -49,6 +51,8 @@ def classify(text: str, categories: Collection[str] = CATEGORIES) -> tuple[Findi
     found = by_list(text, categories)
     if "contact" in categories:
         found |= {Finding("contact", s.start, s.end) for s in pii.find_forms(text) if s.kind in _CONTACT_KINDS}
+    if not FOR_MACHINES.isdisjoint(categories):
+        found |= {Finding(*place) for place in machine_text.find(text) if place[0] in categories}
     if not LEARNED.isdisjoint(categories):
         found |= {finding for finding in by_model(text) if finding.category in categories}
     return tuple(sorted(found, key=lambda finding: (finding.start, finding.end, finding.category)))

@@ -6,22 +6,22 @@ it, hold the draft against the evidence, and only then decide who sees it next.
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from model.evidence import ApprovedAnswer, MerchantPolicy, passages, rank
+from model.evidence import ApprovedAnswer, MerchantPolicy, Passage, passages, rank
 from model.guards import moderation, pii
-from model.language import detect, primary, sentences
+from model.language import detect, primary
 from model.protocol import Engine
 from model.tasks import drafting
 from model.tasks.answer_draft import Draft, DraftPolicy, draft
 from model.tasks.answer_routing import AnswerReason, RoutePolicy, hand_over, judge, route_of
+from model.tasks.asking import asking
 from model.tasks.prompts import ANSWER_VERSION
-from schemas.events import AnswerDrafted, Evidence, ListingPublished, Method, QuestionAsked
+from schemas.events import AnswerDrafted, Evidence, EvidenceSource, ListingPublished, Method, QuestionAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,9 @@ def select_evidence(
     policies: Sequence[MerchantPolicy] = (),
 ) -> tuple[Evidence, ...]:
     """The passages that a draft may rest on, the best first; empty when the listing does not answer the question."""
-    candidates = [p for p in passages(listing, approved, policies) if not moderation.classify(p.text, ("injection",))]
+    candidates = [p for p in passages(listing, approved, policies) if _is_for_readers(p)]
     best: dict[tuple[str, str, int], Evidence] = {}
-    parts = _asking(question)
+    parts = asking(question)
     for part in parts:
         ranked = rank(part, candidates, policy.evidence_k)
         floor = max(policy.min_score, policy.keep_ratio * ranked[0].score) if ranked else 0.0
@@ -143,8 +143,8 @@ def _about_product(listing: ListingPublished | None) -> tuple[str, ...]:
     return () if listing is None else (listing.title, listing.brand or "", *listing.attributes.values())
 
 
-def _asking(question: str) -> list[str]:
-    """The sentences that ask something, without what stands for personal data; all, where none is marked as asking."""
-    plain = re.sub(r"\[[a-z_]+\]", " ", question)
-    parts = [plain[start:end] for start, end in sentences(plain)]
-    return [part for part in parts if re.search(r"[?？]|[吗呢]", part)] or parts
+def _is_for_readers(passage: Passage) -> bool:
+    """Whether nothing in it is there for a machine; a draft that rests on such a passage could carry it on."""
+    stated = passage.source is EvidenceSource.ATTRIBUTE
+    texts = (passage.name, passage.text) if stated else (passage.text,)
+    return not any(moderation.classify(text, moderation.FOR_MACHINES) for text in texts)

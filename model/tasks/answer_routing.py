@@ -10,8 +10,10 @@ from model.confidence import calibration_of
 from model.evidence import as_source
 from model.guards import concepts, grounding, moderation, polarity
 from model.guards.pii_patterns import PLACEHOLDER
-from model.language import UNDETERMINED, detect, primary
+from model.language import UNDETERMINED, detect, primary, sentences
 from model.tasks.answer_draft import Draft
+from model.tasks.asking import only_asks
+from model.tasks.attributes import is_fact
 from schemas.events import AnswerRoute, Evidence, EvidenceSource, Method
 
 
@@ -91,7 +93,8 @@ def judge(
         return AnswerReason.OTHER_LANGUAGE
     if draft.method is Method.TEMPLATE:
         return AnswerReason.QUOTED
-    if PLACEHOLDER.search(draft.text):  # what it stands for must be put back before a buyer reads it
+    # What a placeholder stands for must be put back before a buyer reads it; and one sentence is what was asked for.
+    if PLACEHOLDER.search(draft.text) or len(sentences(draft.text)) > 1:
         return AnswerReason.CHECK_WORDING
     sources = [as_source(item) for item in evidence]
     if grounding.support(draft.text, sources, question, neutral=False).share < 1.0:
@@ -101,12 +104,24 @@ def judge(
     stated = [source for source, item in zip(sources, evidence, strict=True) if item.source is EvidenceSource.ATTRIBUTE]
     if draft.calibrated and said is not None and polarity.of_evidence(question, stated, language) != said:
         return AnswerReason.CHECK_FIT
+    if not _is_plain(question, evidence):
+        return AnswerReason.CHECK_FIT
     # Several things asked at once may have been answered only in part.
     single = len(concepts.of_question(question)) <= 1 and question.count("?") <= 1
     return (
         AnswerReason.GROUNDED
         if policy.auto and single and _sure(draft, evidence, adapter, policy)
         else AnswerReason.CHECK_FIT
+    )
+
+
+def _is_plain(question: str, evidence: Sequence[Evidence]) -> bool:
+    """Whether the buyer only asks, and attributes that answer are facts: nothing there can steer what goes out."""
+    stated = [item for item in evidence if item.source is EvidenceSource.ATTRIBUTE]
+    return (
+        only_asks(question)
+        and not moderation.classify(question, moderation.FOR_MACHINES)
+        and all(is_fact(item.name, item.text) for item in stated)
     )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from model.guards import concepts
+from model.language import sentences
 
 # An attribute that a reader wants early comes early; the others keep the seller's order behind these.
 _ORDER: tuple[str, ...] = (
@@ -69,6 +70,20 @@ def normalise(attributes: Mapping[str, str], brand: str | None = None) -> dict[s
             key = concepts.snake_case(name)
         result.setdefault(key, text)
     return result
+
+
+#: Longer, in characters, a name or a value is no fact but prose.
+_NAME_LENGTH, _VALUE_LENGTH = 60, 200
+
+
+def is_fact(name: str, value: str) -> bool:
+    """Whether an attribute reads as one: a name, and a value that is no text of several sentences or lines."""
+    return (
+        len(name) <= _NAME_LENGTH
+        and not re.search(r"[.!?;:{}\n。！？；：，]|,\s", name)
+        and len(value) <= _VALUE_LENGTH
+        and len(sentences(value)) <= 1
+    )
 
 
 def normalise_units(value: str) -> str:

@@ -13,8 +13,9 @@ class CopyReason(str, Enum):
 
     GROUNDED = "grounded"  # the model's description passed every guard; PUBLISH where the policy lets it
     TRIMMED = "trimmed"  # likewise, after sentences were left out
-    TEMPLATE = "template"  # PUBLISH: built from the seller's facts, because the model's text did not pass
-    TEMPLATE_LANGUAGE = "template_language"  # PUBLISH: built from the facts, the model does not write this language
+    TEMPLATE = "template"  # PUBLISH: built from the seller's facts alone, because the model's text did not pass
+    TEMPLATE_LANGUAGE = "template_language"  # PUBLISH: likewise, because the model does not write this language
+    SELLERS_PROSE = "sellers_prose"  # REVIEW: sentences of the seller's own, which nobody has read, are or may be in it
     SPARSE_LISTING = "sparse_listing"  # REVIEW: the seller says too little for a page
     BANNED_CONTENT = "banned_content"  # REVIEW: the seller's own text has what may not be published
     UNSERVED_LANGUAGE = "unserved_language"  # REVIEW: neither English nor Chinese

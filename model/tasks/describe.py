@@ -42,9 +42,13 @@ async def describe(
         EngineError: only a transient one, so that the caller can try again; others end in a template.
     """
     started = timer()
+    read = listing_parts.within_reach(listing)
+    own = _own_findings(read, policy)
+    if read is not listing:
+        own = (*own, Check("moderation", "listing", "oversized", 0, 0, ""))
+    listing = listing_parts.for_readers(read)
     language = detect(f"{listing.title} {listing.description or ''}", listing.language)
     sources = tuple(as_source(passage) for passage in passages(listing))
-    own = moderation.classify(f"{listing.title}\n{listing.description or ''}", policy.banned - {"refusal"})
     text = await description.write(engine, listing, language, sources, policy, event_id)
     key = listing.listing_id
     title = listing_parts.clean_title(listing.title, policy.banned)
@@ -67,9 +71,7 @@ async def describe(
         else passed(templates.marketing_line(title, listing.attributes, language, key), "marketing_line")
     )
     route, reason = _route(listing, language, text, bool(own), policy)
-    seller_checks = (
-        Check("moderation", "listing", f.category, f.start, f.end, "") for f in own if route is CopyRoute.REVIEW
-    )
+    seller_checks = own if route is CopyRoute.REVIEW else ()
     return ListingEnriched(
         event_id=event_id,
         occurred_at=clock(),
@@ -88,6 +90,17 @@ async def describe(
         checks=(*seller_checks, *text.checks, *extra),
         provenance=drafting.provenance(text.method, engine.info, text.completions, DESCRIBE_VERSION),
         timings=drafting.timings(text.completions, total_ms=(timer() - started) * 1000),
+    )
+
+
+def _own_findings(listing: ListingPublished, policy: DescribePolicy) -> tuple[Check, ...]:
+    """What the seller's own texts have that may not be published, by field; no span is repeated."""
+    stated = [listing.brand or "", *(part for fact in listing.attributes.items() for part in fact)]
+    texts = {"listing": f"{listing.title}\n{listing.description or ''}", "attributes": "\n".join(stated)}
+    return tuple(
+        Check("moderation", field, found.category, found.start, found.end, "")
+        for field, text in texts.items()
+        for found in moderation.classify(text, policy.banned - {"refusal"})
     )
 
 
@@ -119,6 +132,8 @@ def _route(
         return CopyRoute.REVIEW, CopyReason.SPARSE_LISTING
     if text.reason is CopyReason.REFUSED:
         return CopyRoute.REVIEW, CopyReason.REFUSED
+    if text.reason is CopyReason.SELLERS_PROSE:
+        return CopyRoute.REVIEW, CopyReason.SELLERS_PROSE
     if text.method is Method.MODEL and not policy.publish_model_text:
         return CopyRoute.REVIEW, text.reason
     return CopyRoute.PUBLISH, text.reason

@@ -100,7 +100,12 @@ def _from_template(
     completions: tuple[Completion, ...],
 ) -> Description:
     title = listing_parts.clean_title(listing.title, policy.banned)
-    seller = listing_parts.usable_sentences(listing.description or "", policy.banned)
+    # Facts are published as they are. A seller's prose could say anything, so it is used where a person looks anyway.
+    prose = listing_parts.usable_sentences(listing.description or "", policy.banned)
+    unseen = primary(language) in ("en", "zh") and listing_parts.count_facts(listing) >= policy.min_facts
+    seller = [] if unseen else prose
+    if seller or not listing_parts.is_all_facts(listing) or (completions and listing_parts.strays(listing)):
+        reason = CopyReason.SELLERS_PROSE
     text = templates.describe(title, listing.brand, listing.attributes, seller, language, listing.listing_id)
     refused = drafting.refused(text, "description", [*sources, title], language, banned=policy.banned)
     text = _trimmed(text, refused)
@@ -167,5 +172,4 @@ def _is_proper(text: str, policy: DescribePolicy) -> bool:
 
 def is_sparse(listing: ListingPublished, policy: DescribePolicy) -> bool:
     """Whether the seller says too little for a page."""
-    facts = sum(bool(value.strip()) for value in listing.attributes.values()) + bool(listing.brand)
-    return facts + len(sentences(listing.description or "")) < policy.min_facts
+    return listing_parts.count_facts(listing) + len(sentences(listing.description or "")) < policy.min_facts

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from model.guards import concepts, moderation, pii
 from model.language import STOP_WORDS, primary, sentences, terms
 from model.tasks import templates
-from model.tasks.attributes import in_order
+from model.tasks.attributes import in_order, is_fact
 from schemas.events import ListingPublished
 
 MAX_TITLE = 120  # characters; marketplaces cut between 80 and 200
 MAX_HIGHLIGHTS = 6
 MAX_HIGHLIGHT = 120
 MAX_KEYWORDS = 12
+#: Of a description and of an attribute so many characters are read, and so many attributes: more is no listing, and the
+#: guards would hold up everybody else's for seconds.
+READ_LENGTH = 10_000
+READ_ATTRIBUTES = 200
 
 _NOISE = re.compile(r"[!！?？*~★☆◆●■▶►→✔✓❤🔥⭐✨💥\U0001f300-\U0001faff]+|\s+")
 _CALL = re.compile(
@@ -90,6 +95,46 @@ def keywords(listing: ListingPublished, title: str, language: str) -> tuple[str,
     words = (" ".join(word.lower().split()) for word in found)
     kept = (word for word in words if len(word) > 1 and word not in STOP_WORDS and not pii.find_forms(word))
     return tuple(list(dict.fromkeys(kept))[:MAX_KEYWORDS])
+
+
+def within_reach(listing: ListingPublished) -> ListingPublished:
+    """As much of the listing as is read for its copy; the same one where that is all of it."""
+    text = listing.description or ""
+    stated = [(name, value) for name, value in listing.attributes.items() if len(name) + len(value) <= READ_LENGTH]
+    if len(text) <= READ_LENGTH and len(listing.attributes) == len(stated) <= READ_ATTRIBUTES:
+        return listing
+    return replace(listing, description=text[:READ_LENGTH], attributes=dict(stated[:READ_ATTRIBUTES]))
+
+
+def for_readers(listing: ListingPublished) -> ListingPublished:
+    """The listing without attributes that have something in them for a machine."""
+    kept = {
+        name: value
+        for name, value in listing.attributes.items()
+        if not any(moderation.classify(text, moderation.FOR_MACHINES) for text in (name, value))
+    }
+    return listing if len(kept) == len(listing.attributes) else replace(listing, attributes=kept)
+
+
+def count_facts(listing: ListingPublished) -> int:
+    """How many attributes say something, the brand included."""
+    return sum(bool(value.strip()) for value in listing.attributes.values()) + bool(listing.brand)
+
+
+def is_all_facts(listing: ListingPublished) -> bool:
+    """Whether title, brand and attributes read as facts, with no prose among them."""
+    title = listing.title.strip()
+    named = len(sentences(title)) <= 1 and not re.search(r"[.!?。！？]$", title)
+    stated = [("brand", listing.brand or ""), *listing.attributes.items()]
+    return named and all(is_fact(name, value) for name, value in stated)
+
+
+def strays(listing: ListingPublished) -> bool:
+    """Whether a sentence of the description has no word in common with what the listing states elsewhere."""
+    stated = {term for name, value in listing.attributes.items() for term in terms(f"{name} {value}")}
+    stated |= set(terms(f"{listing.title} {listing.brand or ''} {listing.category or ''}"))
+    text = listing.description or ""
+    return any(stated.isdisjoint(terms(text[start:end])) for start, end in sentences(text))
 
 
 def usable_sentences(description: str, banned: Collection[str], limit: int = 2) -> list[str]:
