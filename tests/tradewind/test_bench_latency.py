@@ -54,8 +54,8 @@ def test_a_rate_is_from_the_first_result_to_the_last() -> None:
 
 def test_tables_have_a_line_for_each_figure() -> None:
     part = {name: latency_figures.summary([1.0, 2.0]) for name in ("readable", "in_clickhouse")}
-    row = {"questions_s": 1.0, "all": part, "model": part}
-    assert latency_figures.question_table([row, row]).row_count == 4
+    row = {"questions_s": 1.0, "all": part, "model": part, "no_model": part}
+    assert latency_figures.question_table([row, row]).row_count == 6
     rates = [{"what": "a path", "workers": 2, "events_s": 3000.0}]
     assert latency_figures.path_table(rates).row_count == 1
     assert json.loads(json.dumps([row, rates]))
