@@ -71,10 +71,10 @@ def test_events_are_the_demos_each_under_an_id_of_its_own() -> None:
     assert len({each.listing_id for each in listings}) == 150
 
 
-def test_every_path_has_a_group_of_its_own_and_enough_events() -> None:
+def test_every_path_has_a_name_of_its_own_and_enough_events() -> None:
     for events in (400, 24_000):
         chosen = paths(events)
-        assert len({path.group for path in chosen}) == len(chosen)
+        assert len({path.what for path in chosen}) == len(chosen)
         assert min(path.events for path in chosen) >= 10
 
 
