@@ -62,12 +62,15 @@ def events_a_second(timestamps_ms: Sequence[int]) -> float:
     return (len(timestamps_ms) - 1) / span * 1000
 
 
+_PARTS = (("all", "all"), ("the model was asked", "model"), ("a guard or the listing decided", "no_model"))
+
+
 def question_table(rows: Sequence[Figures]) -> Table:
     """Waits by pace of the questions."""
     table = Table("questions/s", "what", "readable p50 ms", "p99 ms", "in ClickHouse p50 ms", "p99 ms", "n",
                   title="From a question to its draft")  # fmt: skip
     for row in rows:
-        for title, part in (("all", "all"), ("the model was asked", "model")):
+        for title, part in _PARTS:
             read, seen = row[part]["readable"], row[part]["in_clickhouse"]
             table.add_row(
                 f"{row['questions_s']:g}",

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bench.latency_figures import Figures, events_a_second
-from bench.latency_peers import group
+from bench.latency_peers import AT_ONCE, group
 from bench.latency_questions import event, question_rows
 from bench.on_kafka import Ends, Ground, skip, until
 from model.protocol import Engine
@@ -47,6 +47,9 @@ class Path:
         what: how the table calls it.
         group: its consumer group.
         events: how many are sent through it.
+        peer: a path of `latency_peers.py`; None is our worker.
+        agent: what our worker runs.
+        in_hand: events that our path has in hand at once; None is what the settings say.
     """
 
     what: str
@@ -56,10 +59,13 @@ class Path:
     events: int
     peer: str | None = None
     agent: str = ANSWER
+    in_hand: int | None = None
 
     def process(self, settings: Settings, ground: Ground, number: int) -> ProcessSpec:
         """One of its processes."""
         name = f"{self.group}-{self.agent}-{number}"
+        if self.in_hand is not None:
+            settings = settings.model_copy(update={"worker_max_in_flight": self.in_hand})
         if self.peer is None:
             arguments = ["worker", "--agents", self.agent]
             return child(name, arguments, settings, ground.logs, "tradewind_worker_ready")
@@ -74,6 +80,7 @@ def paths(events: int) -> list[Path]:
         Path("worker: questions, quoted evidence", ANSWER_APP, *questions, max(200, events // 8)),
         Path("worker: listings, template copy", ENRICH_APP, LISTINGS, LISTINGS_ENRICHED, events // 40, agent=ENRICH),
         Path("our path, no task", group("lane"), *questions, events, peer="lane"),
+        Path(f"the same, {AT_ONCE} in hand", group("lane"), *questions, events, peer="lane", in_hand=AT_ONCE),
         Path("plain Faust agent, no task", group("faust"), *questions, events, peer="faust"),
         Path("confluent-kafka loop, no task", group("loop"), *questions, events, peer="loop"),
     ]

@@ -39,7 +39,8 @@ from tradewind.health import Health
 from tradewind.processes import serve_metrics
 from tradewind.settings import Settings
 
-_AT_ONCE = 500
+#: Events that the peers take at a time.
+AT_ONCE = 500
 _WITHIN_S = 0.05
 
 
@@ -109,7 +110,7 @@ def plain_app(settings: Settings) -> faust.App:
 
     @app.agent(app.topic(QUESTIONS.name, value_serializer="raw"), name="faust")
     async def answer(stream: Any) -> None:
-        async for events in stream.noack_take(_AT_ONCE, within=_WITHIN_S):
+        async for events in stream.noack_take(AT_ONCE, within=_WITHIN_S):
             await asyncio.gather(
                 *(send(ANSWERS_DRAFTED.name, event.message.key, forwarded(codec, event.value)) for event in events)
             )
@@ -146,7 +147,7 @@ def loop(settings: Settings) -> None:
     producer = Producer({**settings.kafka_client(), "acks": "all", "linger.ms": 2})
     consumer.subscribe([QUESTIONS.name], on_assign=lambda *_: metrics.READY.set(1))
     while not stop.is_set():
-        messages = consumer.consume(_AT_ONCE, _WITHIN_S)
+        messages = consumer.consume(AT_ONCE, _WITHIN_S)
         for message in messages:
             value = message.value()
             assert not isinstance(value, str)

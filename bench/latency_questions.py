@@ -151,7 +151,11 @@ def measure(ground: Ground, rate: float, seconds: float, orders_s: int, seed: in
         late = max((moment - began - at for moment, at in zip(asked.values(), moments, strict=True)), default=0.0)
         until(lambda: asked.keys() <= watcher.seen_at.keys(), "every draft is in ClickHouse", PATIENCE_S)
     until(lambda: _orders(ground) >= before + orders_s * (int(seconds) + 5), "every order is stored", PATIENCE_S)
-    of_model = [each for each in asked if each in reader.of_model]
+    parts = {
+        "all": list(asked),
+        "model": [each for each in asked if each in reader.of_model],
+        "no_model": [each for each in asked if each not in reader.of_model],
+    }
     return {
         "questions_s": rate,
         "orders_s": orders_s,
@@ -162,7 +166,7 @@ def measure(ground: Ground, rate: float, seconds: float, orders_s: int, seed: in
                 "readable": summary(waits_ms(asked, reader.read_at, only)),
                 "in_clickhouse": summary(waits_ms(asked, watcher.seen_at, only)),
             }
-            for name, only in (("all", list(asked)), ("model", of_model))
+            for name, only in parts.items()
         },
     }
 

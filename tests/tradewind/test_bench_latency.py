@@ -54,8 +54,8 @@ def test_a_rate_is_from_the_first_result_to_the_last() -> None:
 
 def test_tables_have_a_line_for_each_figure() -> None:
     part = {name: latency_figures.summary([1.0, 2.0]) for name in ("readable", "in_clickhouse")}
-    row = {"questions_s": 1.0, "all": part, "model": part}
-    assert latency_figures.question_table([row, row]).row_count == 4
+    row = {"questions_s": 1.0, "all": part, "model": part, "no_model": part}
+    assert latency_figures.question_table([row, row]).row_count == 6
     rates = [{"what": "a path", "workers": 2, "events_s": 3000.0}]
     assert latency_figures.path_table(rates).row_count == 1
     assert json.loads(json.dumps([row, rates]))
@@ -71,10 +71,10 @@ def test_events_are_the_demos_each_under_an_id_of_its_own() -> None:
     assert len({each.listing_id for each in listings}) == 150
 
 
-def test_every_path_has_a_group_of_its_own_and_enough_events() -> None:
+def test_every_path_has_a_name_of_its_own_and_enough_events() -> None:
     for events in (400, 24_000):
         chosen = paths(events)
-        assert len({path.group for path in chosen}) == len(chosen)
+        assert len({path.what for path in chosen}) == len(chosen)
         assert min(path.events for path in chosen) >= 10
 
 

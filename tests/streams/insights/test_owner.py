@@ -55,7 +55,7 @@ async def until(reached: Callable[[], bool], what: str, deadline_s: float = 60.0
 async def test_members_that_come_and_go_at_once_leave_one_owner(
     apache_kafka: KafkaCluster, unique_name: Callable[[str], str]
 ) -> None:
-    """On Apache Kafka only: the embedded broker may name a leader that has left, and assign nothing any more."""
+    """On Apache Kafka only: the embedded broker may go on naming a leader that has left, and assign nothing more."""
     broker = apache_kafka.bootstrap_servers
     topic, group = make_topic(broker, INSIGHTS, unique_name), unique_name("tellers")
     async with member(broker, topic, group) as first, member(broker, topic, group) as second:
