@@ -1,7 +1,7 @@
 """A message that could not be processed, as a dead letter: the same one, whoever gives up on it.
 
-A message may inflate to more than the dead letters' topic takes. So a large value is packed (zlib), and where that is not
-enough its beginning is kept: the letter names the place at which Kafka still has the whole.
+A message may inflate to more than the dead letters' topic takes. So a large value is packed (zlib), and where that is
+not enough its beginning is kept: the letter names the place at which Kafka still has the whole.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Compressed batches, inflated no further than we have room for.
 
-A batch of two megabytes can inflate to gigabytes, and aiokafka would inflate it, whole, in the consumer's loop. Here it is
-given bounds: each codec stops at `MAX_BATCH_BYTES`, and of a batch that goes beyond, the worker sees a stand-in for each
-message, without a value and with the header `REFUSED_HEADER`. So it becomes dead letters, and its partition goes on.
+A batch of two megabytes can inflate to gigabytes, and aiokafka would inflate it, whole, in the consumer's loop. Here it
+is given bounds: each codec stops at `MAX_BATCH_BYTES`, and of a batch that goes beyond, the worker sees a stand-in for
+each message, without a value and with the header `REFUSED_HEADER`. So it becomes dead letters, and its partition goes
+on.
 
 This reaches into aiokafka, which has no setting for it (`install` says where); `tests/streams/test_inflate.py` holds it
 against batches as aiokafka itself writes them.
