@@ -14,7 +14,8 @@ from model.evaluation.report import Figure, Finding, Report, percent
 from model.language import sentences
 from schemas.events import CopyRoute, ListingEnriched, ListingPublished, Method
 
-_FALLBACKS = frozenset(("template", "refused"))  # reasons: the model was asked, and its text did not pass
+#: Reasons: the model was asked, where it was, and its text did not pass.
+_FALLBACKS = frozenset(("template", "sellers_prose", "refused"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _content(
 
 def _origin(written: Sequence[Written], system: str, draws: Resampling, over: str) -> list[Figure]:
     asked = [bool(w.raw) for w in written]
-    fallback = [w.copy.reason in _FALLBACKS for w in written]
+    fallback = [bool(w.raw) and w.copy.reason in _FALLBACKS for w in written]
     template = [w.copy.provenance.method is Method.TEMPLATE for w in written]
     published = [w.copy.route is CopyRoute.PUBLISH for w in written]
     counted = [_by_model(w) for w in written]
