@@ -164,10 +164,12 @@ class Worker:
         oldest: dict[str, float] = {}
         failing: dict[str, Failing] = {}
         for lane in self._lanes:
-            tries = lane.tries
-            oldest[lane.stage] = max((now - each.under_way for each in tries if each.under_way), default=0.0)
-            if row := min((each for each in tries if each.failing), key=lambda each: each.failing or 0, default=None):
-                failing[lane.stage] = Failing(now - (row.failing or now), row.error)
+            # Read once each: they change meanwhile, in another thread.
+            tries = [(each.under_way, each.failing, each.error) for each in lane.tries]
+            oldest[lane.stage] = max((now - began for began, _, _ in tries if began is not None), default=0.0)
+            if rows := [(since, error) for _, since, error in tries if since is not None]:
+                since, error = min(rows)
+                failing[lane.stage] = Failing(now - since, error)
         watched = self._engine if isinstance(self._engine, Watched) else None
         groups = self._unassigned | ({GROUP} if self._owner is not None and not self._owner.joined else set())
         return Vitals(

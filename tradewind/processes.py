@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import start_http_server
 
 from tradewind.assembly import make_codec, make_engine, make_insight_source, make_policies, make_registry
 from tradewind.ending import end_if_stuck, stop_once
-from tradewind.health import Health, add_health
+from tradewind.health import Health, serve
 from tradewind.preflight import check_worker
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
@@ -100,8 +99,7 @@ def serve_metrics(settings: Settings, health: Health) -> None:
     if settings.metrics_port < 0:
         return
     port = choose_port(settings.metrics_port, settings.metrics_host)
-    server, _ = start_http_server(port, settings.metrics_host)
-    add_health(server, health)
+    serve(health, settings.metrics_host, port)
     log.info("metrics", url=f"http://{settings.metrics_host}:{port}/metrics")
 
 

@@ -25,7 +25,7 @@ from tradewind.cli.shared import Exit
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 EVENTS = 60
 

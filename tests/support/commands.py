@@ -18,7 +18,7 @@ from urllib.request import urlopen
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
 
-DEADLINE_S = 120.0
+DEADLINE_S = 180.0
 
 
 def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

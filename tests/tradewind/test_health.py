@@ -10,18 +10,17 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 
-from tradewind.health import Health, add_health, stuck
+from tradewind.health import Health, serve, stuck
 
 
 @pytest.fixture
 def served() -> Iterator[tuple[Health, str]]:
     registry = CollectorRegistry()
     Gauge("something", "A metric.", registry=registry).set(7)
-    server, thread = start_http_server(0, "127.0.0.1", registry)
     health = Health("the model is loading")
-    add_health(server, health)
+    server, thread = serve(health, "127.0.0.1", 0, registry)
     try:
         yield health, f"http://127.0.0.1:{server.server_port}"
     finally:

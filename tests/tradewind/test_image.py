@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from tests.tradewind.deployment import DEPLOY, ROOT, dockerfile, services
-from tradewind.health import Health, add_health
+from tradewind.health import Health, serve
 
 INSTRUCTIONS = dockerfile()
 LAST_STAGE = INSTRUCTIONS[max(n for n, (keyword, _) in enumerate(INSTRUCTIONS) if keyword == "FROM") :]
@@ -134,9 +134,8 @@ def check(tmp_path: Path) -> Callable[[int], subprocess.CompletedProcess[str]]:
 def test_health_asks_for_readiness_once_and_then_for_life(
     check: Callable[[int], subprocess.CompletedProcess[str]],
 ) -> None:
-    server, thread = start_http_server(0, "127.0.0.1", CollectorRegistry())
     health = Health("the model is loading")
-    add_health(server, health)
+    server, thread = serve(health, "127.0.0.1", 0, CollectorRegistry())
     try:
         port: Any = server.server_port
         loading = check(port)
