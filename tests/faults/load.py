@@ -20,8 +20,9 @@ from tradewind.settings import Settings
 _NAMES = uuid.UUID("8f0f9f0e-52c5-4b8b-9d5e-5f6b1f6b0c55")
 #: The broker may be away for minutes, and a steady producer outlasts that.
 _PATIENCE_S = 900.0
-#: Questions are about these listings, and about no others.
-LISTINGS = 500
+#: Of so many listings that are asked about, the first are known: their questions get a draft from a template, the
+#: others are handed to a person. A draft's ranking and guards take ten times as long as all the rest of its way.
+ASKED_ABOUT, LISTINGS = 10_000, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Stream:
         """An event."""
         same = {"event_id": self.event_id(number), "occurred_at": at, "merchant_id": f"m-{number % 50}"}
         if self.kind == "questions":
-            listing = f"l-{number % LISTINGS}"
+            listing = f"l-{number % ASKED_ABOUT}"
             return QuestionAsked(**same, listing_id=listing, question_id=f"q-{number}", text="Is it made of copper?")  # type: ignore[arg-type]
         if self.kind == "listings":
             attributes = {"material": "copper", "capacity": f"{number + 100} ml"}

@@ -28,6 +28,7 @@ class Row:
         strike: does it, and returns when it is over.
         plan: what it needs.
         streams: the load.
+        after: it strikes when this share of the load is through.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Row:
     strike: Callable[[Ground], None]
     plan: Plan
     streams: tuple[Stream, ...]
+    after: float = 0.1
 
     def smaller(self, share: float) -> Row:
         """The same with a share of the events."""
@@ -148,5 +150,6 @@ ROWS = (
         strikes.trip_the_limit,
         Plan(workers=1, restarts=False),
         (questions(0.6),),
+        after=0.0,
     ),
 )

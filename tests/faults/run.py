@@ -14,8 +14,6 @@ from tests.faults.ground import Ground, standing, until
 from tests.faults.load import Load
 from tests.faults.rows import Row
 
-#: The fault strikes when so much is through.
-_BEFORE = 0.1
 _CATCH_UP_S = 600.0
 
 
@@ -68,7 +66,9 @@ def run(row: Row) -> Outcome:
             for load in loads:
                 load.start()
                 stack.callback(load.stop)
-            until(lambda: all(_through(ground, load) >= _BEFORE * load.stream.events for load in loads), "a first part")
+            until(
+                lambda: all(_through(ground, load) >= row.after * load.stream.events for load in loads), "a first part"
+            )
             struck = time.monotonic()
             row.strike(ground)
             over = time.monotonic()
