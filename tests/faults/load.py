@@ -20,6 +20,15 @@ from tradewind.settings import Settings
 _NAMES = uuid.UUID("8f0f9f0e-52c5-4b8b-9d5e-5f6b1f6b0c55")
 #: The broker may be away for minutes, and a steady producer outlasts that.
 _PATIENCE_S = 900.0
+#: Enough for a page of its own.
+_FACTS = {
+    "material": "copper",
+    "colour": "brown",
+    "weight": "1.2 kg",
+    "height": "24 cm",
+    "handle": "oak",
+    "origin": "Italy",
+}
 #: Of so many listings that are asked about, the first are known: their questions get a draft from a template, the
 #: others are handed to a person. A draft's ranking and guards take ten times as long as all the rest of its way.
 ASKED_ABOUT, LISTINGS = 10_000, 500
@@ -67,7 +76,7 @@ class Stream:
             listing = f"l-{number % ASKED_ABOUT}"
             return QuestionAsked(**same, listing_id=listing, question_id=f"q-{number}", text="Is it made of copper?")  # type: ignore[arg-type]
         if self.kind == "listings":
-            attributes = {"material": "copper", "capacity": f"{number + 100} ml"}
+            attributes = {**_FACTS, "capacity": f"{number + 100} ml"}
             title = f"Kettle number {number}"
             return ListingPublished(**same, listing_id=f"l-{number}", title=title, attributes=attributes, language="en")  # type: ignore[arg-type]
         amount = Decimal(number % 10_000 + 1) / 100

@@ -12,10 +12,10 @@ from tests.faults.load import Stream
 #: Without the model: questions go through a worker and the sink, orders through the sink alone.
 EVENTS = 50_000
 #: Each of these costs steps of a model.
-WRITTEN = 1_500
-QUESTIONS_A_SECOND = 350.0
+WRITTEN = 600
+QUESTIONS_A_SECOND = 400.0
 ORDERS_A_SECOND = 1_000.0
-WRITTEN_A_SECOND = 25.0
+WRITTEN_A_SECOND = 10.0
 
 
 @dataclass(frozen=True, slots=True)
