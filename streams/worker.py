@@ -7,7 +7,6 @@ answers, and agents can be spread over workers as the load wants. They share the
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from random import Random
@@ -16,7 +15,7 @@ from typing import Any
 import faust
 import structlog
 
-from model.protocol import Engine, Watched
+from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy
 from model.tasks.answer_draft import DraftPolicy
 from model.tasks.copy_policy import DescribePolicy
@@ -25,17 +24,16 @@ from schemas.codec import Codec
 from schemas.events import OpsInsight
 from schemas.publisher import Publisher
 from schemas.topics import LISTINGS, QUESTIONS
-from streams import metrics
 from streams.answer import Answer
 from streams.app import ANSWER_APP, ENRICH_APP, make_app, sender
 from streams.approved_book import ApprovedBook
 from streams.book import Book
 from streams.delivery import DeadLetterLimit, DeadLetterMeter, RetryPolicy
 from streams.enrich import Enrich
-from streams.health import Failing, Findings, Limits, Vitals, liveness, readiness
+from streams.health import Limits
 from streams.insights.agent import Insights, InsightsPolicy
 from streams.insights.detect import DetectionPolicy
-from streams.insights.owner import GROUP, Ownership
+from streams.insights.owner import Ownership
 from streams.insights.recall import recall
 from streams.insights.source import Source
 from streams.lag import follow_lag
@@ -43,13 +41,12 @@ from streams.lane import Lane
 from streams.listing_book import ListingBook
 from streams.outlet import Outlet
 from streams.policies import Policies
+from streams.pulse import Pulse
 from streams.retrying import Retrier
 from streams.stages import ANSWER, ENRICH, INSIGHTS, STAGES
 from tradewind.settings import Settings
 
 log = structlog.get_logger("tradewind.worker")
-
-_BEAT_S = 1.0
 
 
 def utc_now() -> datetime:
@@ -65,6 +62,9 @@ class Worker:
         engine: what writes; the worker does not close it.
         policies: what merchants promise, for answers.
         source: the merchants' numbers, a must for insights.
+
+    Attributes:
+        pulse: whether it is alive and ready; may be asked by any thread.
     """
 
     def __init__(
@@ -94,19 +94,8 @@ class Worker:
         self._random = random or Random()
         self._lanes: list[Lane[Any]] = []
         self._books: list[Book[Any]] = []
-        self._owner: Ownership | None = None
-        self._unassigned: set[str] = set()
-        self._limits = Limits(settings.stuck_after_s, settings.event_stuck_after_s)
-        self._turn_at = time.monotonic()
-        self._running = self._stopping = False
-
-    def live(self) -> Findings:
-        """What is stuck. May be asked by any thread, as `ready`."""
-        return liveness(self._vitals(), self._limits) if self._running else {}
-
-    def ready(self) -> Findings:
-        """What keeps it from working now."""
-        return readiness(self._vitals()) if self._running else {"running": "it is starting"}
+        limits = Limits(settings.stuck_after_s, settings.event_stuck_after_s)
+        self.pulse = Pulse(engine, self._lanes, self._books, limits)
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Consume until `stop` is set; gives whether what was in hand is done, or else comes again.
@@ -118,11 +107,9 @@ class Worker:
         await asyncio.to_thread(prepare)
         make = {ENRICH: self._enrich_app, ANSWER: self._answer_app}
         apps = [make[agent](failed) for agent in self._agents if agent in make]
-        beating = asyncio.ensure_future(self._beat())
+        beating = asyncio.ensure_future(self.pulse.beat())
         following = asyncio.ensure_future(follow_lag(apps))
-        self._running, finished = True, True
-        metrics.STUCK_SECONDS.set_function(self._stuck_s)
-        metrics.READY.set_function(lambda: float(all(why is None for why in self.ready().values())))
+        finished = True
         try:
             for book in self._books:
                 book.start()
@@ -135,7 +122,7 @@ class Worker:
                 stop.wait(), *map(_never_ends, unending), *(_crash_of(app) for app in apps), *self._insights()
             )
         finally:
-            self._stopping = True
+            self.pulse.stopping = True
             log.info("worker stopping", agents=self._agents)
             if not failed.done():
                 finished = await self._drain()
@@ -149,51 +136,6 @@ class Worker:
                 task.cancel()
             failed.cancel()
         return finished
-
-    async def _beat(self) -> None:
-        while True:
-            self._turn_at = time.monotonic()
-            await asyncio.sleep(_BEAT_S)
-
-    def _stuck_s(self) -> float:
-        vitals = self._vitals()
-        return max(vitals.loop_silent_s, vitals.engine_stalled_s)
-
-    def _vitals(self) -> Vitals:
-        now = time.monotonic()
-        oldest: dict[str, float] = {}
-        failing: dict[str, Failing] = {}
-        for lane in self._lanes:
-            # Read once each: they change meanwhile, in another thread.
-            tries = [(each.under_way, each.failing, each.error) for each in lane.tries]
-            oldest[lane.stage] = max((now - began for began, _, _ in tries if began is not None), default=0.0)
-            if rows := [(since, error) for _, since, error in tries if since is not None]:
-                since, error = min(rows)
-                failing[lane.stage] = Failing(now - since, error)
-        watched = self._engine if isinstance(self._engine, Watched) else None
-        groups = self._unassigned | ({GROUP} if self._owner is not None and not self._owner.joined else set())
-        return Vitals(
-            loop_silent_s=now - self._turn_at,
-            engine_stalled_s=watched.stalled_s() if watched else 0.0,
-            engine_short_of_memory_s=watched.short_of_memory_s() if watched else 0.0,
-            oldest_try_s=oldest,
-            failing=failing,
-            unassigned=groups,
-            unread=[book.name for book in self._books if not book.is_read],
-            stopping=self._stopping,
-        )
-
-    def _follow_assignments(self, app: faust.App, group: str) -> None:
-        """Note whether the group has given us partitions, be it none."""
-        self._unassigned.add(group)
-
-        @app.on_partitions_assigned.connect
-        async def assigned(*_: Any, **__: Any) -> None:
-            self._unassigned.discard(group)
-
-        @app.on_partitions_revoked.connect
-        async def revoked(*_: Any, **__: Any) -> None:
-            self._unassigned.add(group)
 
     async def _drain(self) -> bool:
         """Finish what is in hand, within the time that is set for it. The rest is not acknowledged and comes again."""
@@ -209,7 +151,7 @@ class Worker:
 
     def _enrich_app(self, failed: asyncio.Future[None]) -> faust.App:
         app = make_app(ENRICH_APP, self._settings)
-        self._follow_assignments(app, ENRICH_APP)
+        self.pulse.follow_assignments(app, ENRICH_APP)
         settings = self._settings
         policy = DescribePolicy(model_languages=settings.written_languages, deadline_s=settings.model_deadline_s)
         work = Enrich(self._engine, policy, self._clock)
@@ -230,7 +172,7 @@ class Worker:
             approved = ApprovedBook(settings.kafka_client(), self._codec, per_listing=settings.approved_answers)
             self._books.append(approved)
         app = make_app(ANSWER_APP, settings)
-        self._follow_assignments(app, ANSWER_APP)
+        self.pulse.follow_assignments(app, ANSWER_APP)
         policy = AnswerPolicy(
             drafting=DraftPolicy(model_languages=settings.written_languages, deadline_s=settings.model_deadline_s)
         )
@@ -263,7 +205,7 @@ class Worker:
         if self._source is None or INSIGHTS not in self._agents:
             return []
         settings, codec = self._settings, self._codec
-        owner = self._owner = Ownership(settings.kafka_client(), settings.kafka_session_timeout_ms)
+        owner = self.pulse.owner = Ownership(settings.kafka_client(), settings.kafka_session_timeout_ms)
         publisher = Publisher(settings.kafka_client(), codec)
 
         def publish(insights: Iterable[OpsInsight]) -> None:

@@ -52,7 +52,7 @@ def run_worker(settings: Settings, agents: Sequence[str]) -> bool:
     try:
         source = make_insight_source(settings) if INSIGHTS in agents else None
         worker = Worker(settings, agents, engine, make_codec(settings), policies=policies, source=source)
-        health.watch(worker.live, worker.ready)
+        health.watch(worker.pulse.live, worker.pulse.ready)
         end_if_stuck(health, settings.stuck_end_s)
         return asyncio.run(_until_signal(worker.run, settings.worker_stop_s))
     finally:
