@@ -38,7 +38,7 @@ def test_answers_come_before_descriptions() -> None:
 def test_permanent_errors_are_told_from_transient_ones() -> None:
     assert issubclass(PromptTooLong, EngineError)
     transient = {kind.__name__ for kind in EngineError.__subclasses__() if kind.transient}
-    assert transient == {"EngineOverloaded", "EngineDeadline", "EngineClosed", "EngineUnavailable"}
+    assert transient == {"EngineOverloaded", "EngineDeadline", "EngineClosed", "EngineUnavailable", "EngineOutOfMemory"}
 
 
 def test_protocol_and_fetch_import_no_torch() -> None:

@@ -24,6 +24,8 @@ from tradewind.stack.local import LocalStack, StackConfig
 _KAFKA_FIXTURES = {"apache_kafka", "broker", "module_kafka", "guarded_kafka"}
 #: Who has one of these marks starts Apache Kafka by itself, in every run that it is part of.
 _KAFKA_MARKS = ("kafka", "slow_kafka")
+#: Folders whose files take minutes: begun last, one of them would keep one process busy when all the others are done.
+_LONGEST = {"integration", "hostile", "kafka"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--kafka`, leaves out what does not talk to it."""
+    """The longest files come first, and with `--kafka` what does not talk to it is left out."""
+    items.sort(key=lambda item: not _LONGEST.intersection(item.path.parts))
     if not config.getoption("--kafka"):
         return
     chosen = [item for item in items if talks_to_kafka(item)]

@@ -17,11 +17,13 @@ from typer.testing import CliRunner
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.migrate import check, migrate
 from consumers.clickhouse.refused import refusal
+from streams import topics
 from tests.support.certificates import Authority
 from tests.support.wire_tap import Tap
 from tradewind.cli.main import app
 from tradewind.settings import Settings
 from tradewind.stack.clickhouse.auth import PASSWORD_VARIABLE
+from tradewind.stack.local import LocalStack, StackConfig
 from tradewind.stack.ports import choose_port
 from tradewind.stack.supervisor import NEVER, ProcessSpec, Supervisor
 
@@ -169,13 +171,22 @@ def test_a_certificate_that_is_asked_for_is_a_must(store: Store, tmp_path: Path,
         answer(store.settings(clickhouse_url=store.asks_clients, **({} if flaw == "none of ours" else other)))
 
 
+@pytest.fixture
+def broker_with_topics(tmp_path: Path) -> Iterator[str]:
+    """A broker of its own with all topics, which the sink asks for first."""
+    with LocalStack(StackConfig(tmp_path / "stack")) as stack:
+        servers = stack.endpoints.bootstrap_servers
+        topics.create(Settings(bootstrap_servers=servers))
+        yield servers
+
+
 @pytest.mark.parametrize(
     "command", ["db check", "db migrate", "sink", "query 'SELECT 1'", "status", "report --merchant m --out r.html"]
 )
 def test_a_command_that_distrusts_the_server_ends_with_the_line(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker: str, command: str
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker_with_topics: str, command: str
 ) -> None:
-    settings = store.settings(clickhouse_ca=Authority.new(tmp_path).certificate, bootstrap_servers=broker)
+    settings = store.settings(clickhouse_ca=Authority.new(tmp_path).certificate, bootstrap_servers=broker_with_topics)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
