@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -22,7 +23,8 @@ from streams.access import Grant, Kind, Rule
 from streams.reach import topics_in_kafka
 from tradewind.settings import Settings
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 5.0
+_TOLD_WITHIN_S, _PAUSE_S = 5.0, 0.2
 _ANYWHERE = "*"
 _KINDS: dict[Kind, ResourceType] = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
 
@@ -76,45 +78,46 @@ def beyond(settings: Settings, grants: Sequence[Grant]) -> list[str]:
 def require(settings: Settings, grants: Iterable[Grant]) -> None:
     """See that our own account may do what the grants say, as far as the cluster has accounts.
 
-    Faust waits for ever for a group that it may not read in, so this is asked before.
+    Faust waits for ever for a group that it may not read in, so this is asked before. What Kafka can't tell for the
+    moment, such as while its coordinators start, is asked again for some seconds, and then taken for granted.
 
     Raises:
         RightsMissing: with the first thing that it may not do.
-        KafkaException: no answer.
     """
     if settings.kafka_security_protocol == "PLAINTEXT":
         return
-    admin = _admin(settings)
+    admin, give_up = _admin(settings), time.monotonic() + _TOLD_WITHIN_S
     for grant in grants:
-        topics = sorted({rule.name for rule in grant.rules if rule.kind == "topic"})
-        groups = sorted({rule.name for rule in grant.rules if rule.kind == "group" and not rule.prefixed})
-        asked: dict[tuple[Kind, str], Future[Any]] = {}
-        described = admin.describe_topics(
-            TopicCollection(topics), include_authorized_operations=True, request_timeout=_TIMEOUT_S
-        )
-        asked.update({("topic", name): future for name, future in described.items()})
-        if groups:
-            found = admin.describe_consumer_groups(
-                groups, include_authorized_operations=True, request_timeout=_TIMEOUT_S
-            )
-            asked.update({("group", name): future for name, future in found.items()})
-        may = {place: _operations(future) for place, future in asked.items()}
+        while None in (may := _allowed(admin, grant)).values() and time.monotonic() < give_up:
+            time.sleep(_PAUSE_S)
         for rule in grant.rules:
-            place = (rule.kind, rule.name)
-            if place in may and AclOperation[rule.operation.upper()] not in may[place]:
+            operations = may.get((rule.kind, rule.name))
+            if operations is not None and AclOperation[rule.operation.upper()] not in operations:
                 raise RightsMissing(
                     f"Kafka does not let this account {rule.operation.lower()} the {rule.kind} {rule.name}; {MEND} "
                     f"{grant.role.name}"
                 )
 
 
-def _operations(future: Future[Any]) -> frozenset[AclOperation]:
+def _allowed(admin: AdminClient, grant: Grant) -> dict[tuple[Kind, str], frozenset[AclOperation] | None]:
+    """By topic and group of the grant, what we may do; None where Kafka does not tell now."""
+    topics = sorted({rule.name for rule in grant.rules if rule.kind == "topic"})
+    groups = sorted({rule.name for rule in grant.rules if rule.kind == "group" and not rule.prefixed})
+    more: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _TIMEOUT_S}
+    asked: dict[tuple[Kind, str], Future[Any]] = {
+        ("topic", name): future for name, future in admin.describe_topics(TopicCollection(topics), **more).items()
+    }
+    if groups:
+        found = admin.describe_consumer_groups(groups, **more)
+        asked.update({("group", name): future for name, future in found.items()})
+    return {place: _operations(future) for place, future in asked.items()}
+
+
+def _operations(future: Future[Any]) -> frozenset[AclOperation] | None:
     try:
         return frozenset(future.result(_TIMEOUT_S).authorized_operations or ())
     except KafkaException as error:
-        if is_forbidden(error.args[0]):
-            return frozenset()
-        raise
+        return frozenset() if is_forbidden(error.args[0]) else None
 
 
 def _admin(settings: Settings) -> AdminClient:
