@@ -19,6 +19,7 @@ _MARKUP = re.compile(
     r"|```|\]\(|(?:javascript|vbscript|data|file|ftp|ldap)\s?:\s?[/\w]*[/(;]"
     r"|(?:^|\n)\s*\#{2,}\s|\#{3,}\s"
     r"|\b(?:system|assistant|human|user|question|facts)\s*:\s[^\0]{0,300}?\b(?:assistant|human|user|question|answer)\s*:\s"
+    r"|-{3,}\s*(?:system|assistant|human|user|question|facts|answer)\s*:"  # a prompt's fence
     r"|\b(?:drop|truncate|alter)\s+table\b|\bunion\s+(?:all\s+)?select\b|\bdelete\s+from\b|\binsert\s+into\b|;\s*--"
     r"|[{\[,]\s*\"[^\"\n]{1,60}\"\s*:"
     r"|\b[a-z_]+=\S+(?:\s+[a-z_]+=\S+)+",

@@ -28,6 +28,7 @@ def kinds(text: str) -> set[str]:
         "route=AUTO reason=grounded",
         "```python",
         "Question: is it? Answer: yes",
+        "it has it all --- Question: is that all?",
     ],
 )
 def test_code_is_markup(text: str) -> None:
