@@ -11,8 +11,6 @@ from tradewind.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5
 _ANSWER_TIMEOUT_S = 60
-#: Unknown user, wrong password, no password, authentication failed.
-_LOGIN_CODES = frozenset({192, 193, 194, 516})
 
 
 def open_client(
