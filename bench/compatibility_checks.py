@@ -12,7 +12,7 @@ from typing import final
 
 from confluent_kafka import Consumer
 
-from bench.on_kafka import Ground, until
+from bench.on_kafka import Ground
 from consumers.deadletters.browse import merged, read_dead_letters
 from consumers.deadletters.replay import replay
 from schemas.codec import Rejected
@@ -22,6 +22,7 @@ from schemas.topics import ANSWERS_DRAFTED, LISTINGS_ENRICHED, QUESTIONS, Topic
 from streams.app import ANSWER_APP, ENRICH_APP
 from streams.insights.owner import Ownership
 from tests.faults.load import Stream
+from tests.support.waiting import until
 from tradewind.assembly import make_codec, make_publisher
 from tradewind.processes import child, sink_child
 from tradewind.stack.supervisor import Supervisor

@@ -15,7 +15,7 @@ from typing import Any
 from bench.latency_figures import Figures, events_a_second
 from bench.latency_peers import AT_ONCE, group
 from bench.latency_questions import event, question_rows
-from bench.on_kafka import Ends, Ground, skip, until
+from bench.on_kafka import Ends, Ground, skip
 from model.protocol import Engine
 from model.tasks.answer import AnswerPolicy, answer
 from model.tasks.answer_draft import DraftPolicy
@@ -27,6 +27,7 @@ from schemas.reader import read_all
 from schemas.topics import ANSWERS_DRAFTED, LISTINGS, LISTINGS_ENRICHED, QUESTIONS, Topic, topic_of_record
 from streams.app import ANSWER_APP, ENRICH_APP
 from streams.stages import ANSWER, ENRICH
+from tests.support.waiting import until
 from tradewind.assembly import make_codec, make_publisher
 from tradewind.demo.inputs import demo_listings
 from tradewind.processes import child

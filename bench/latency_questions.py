@@ -15,7 +15,7 @@ from typing import Any
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from bench.latency_figures import Figures, arrivals, summary, waits_ms
-from bench.on_kafka import Ground, until
+from bench.on_kafka import Ground
 from bench.sink_load import steady
 from consumers.clickhouse.client import open_client
 from schemas.codec import Codec
@@ -23,6 +23,7 @@ from schemas.events import AnswerDrafted, ListingPublished, QuestionAsked, from_
 from schemas.publisher import Publisher
 from schemas.topics import ANSWERS_DRAFTED
 from schemas.validation import validate
+from tests.support.waiting import until
 from tradewind.assembly import make_codec, make_publisher
 from tradewind.demo.inputs import demo_listings, labelled_questions
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from confluent_kafka import Consumer, TopicPartition
 
 from consumers.clickhouse.client import open_client
@@ -26,7 +24,6 @@ ORDINARY_JVM = ("-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", 
                 "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true")  # fmt: skip
 #: The sessions that Kafka itself has for its brokers; tests have shorter ones.
 ORDINARY_SESSIONS = {"broker.heartbeat.interval.ms": "2000", "broker.session.timeout.ms": "9000"}
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +51,6 @@ def standing(folder: Path, kafka: ClusterConfig, **settings: Any) -> Iterator[Gr
         migrate(ready)
         with open_client(ready) as client:
             yield Ground(cluster, ready, client, stack.log_dir)
-
-
-def until(condition: Callable[[], bool], what: str, deadline_s: float, poll_s: float = _POLL_S) -> None:
-    """Wait for the condition.
-
-    Raises:
-        TimeoutError: it does not come about.
-    """
-    give_up = time.monotonic() + deadline_s
-    while True:
-        with suppress(ClickHouseError):
-            if condition():
-                return
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"not within {deadline_s:g} s: {what}")
-        time.sleep(poll_s)
 
 
 class Ends:

@@ -9,15 +9,13 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench.sink_faults_checks import create_peer
@@ -26,6 +24,7 @@ from consumers.clickhouse.client import open_client
 from consumers.clickhouse.migrate import migrate
 from consumers.clickhouse.settle import TIERS, SettlePolicy, Settler
 from schemas.topics import DEAD_LETTERS, ORDERS
+from tests.support import waiting
 from tradewind.settings import Settings
 from tradewind.stack.broker import broker_spec
 from tradewind.stack.clickhouse.auth import PASSWORD_VARIABLE
@@ -111,19 +110,8 @@ class Run:
 
 
 def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait for the condition.
-
-    Raises:
-        TimeoutError: it does not come about.
-    """
-    give_up = time.monotonic() + deadline_s
-    while True:
-        with suppress(ClickHouseError):
-            if condition():
-                return
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"not within {deadline_s:g} s: {what}")
-        time.sleep(0.01)
+    """As `waiting.until`, asking often: a fault is to hit the moment."""
+    waiting.until(condition, what, deadline_s, poll_s=0.01)
 
 
 class Producer:

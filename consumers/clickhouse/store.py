@@ -278,11 +278,11 @@ class Store:
 
 def _of_size(messages: list[Message]) -> tuple[list[Message], list[Refusal]]:
     """Those that are no larger than we take, and the others: a batch can inflate to any size."""
-    if all(len(message) <= MAX_VALUE_BYTES for message in messages):
+    large = [message for message in messages if len(message) > MAX_VALUE_BYTES]
+    if not large:
         return messages, []
     refused = [
         Refusal(message, Rejected("TooLarge", f"{len(message)} bytes, at most {MAX_VALUE_BYTES} are taken"))
-        for message in messages
-        if len(message) > MAX_VALUE_BYTES
+        for message in large
     ]
     return [message for message in messages if len(message) <= MAX_VALUE_BYTES], refused

@@ -6,15 +6,13 @@ import os
 import secrets
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.migrate import migrate
@@ -24,6 +22,7 @@ from tests.faults.shifted_clock import ShiftedClock
 from tests.faults.small_disk import small_disk
 from tests.faults.wire import Wire
 from tests.kafka.cluster import ClusterConfig, KafkaCluster
+from tests.support import waiting
 from tests.support.tiny_model import write_folder
 from tradewind.processes import child, sink_child
 from tradewind.settings import Settings
@@ -78,19 +77,8 @@ class Plan:
 
 
 def until(condition: Callable[[], bool], what: str, deadline_s: float = _DEADLINE_S) -> None:
-    """Wait for the condition; while ClickHouse is away it is not met.
-
-    Raises:
-        TimeoutError: it does not come about.
-    """
-    give_up = time.monotonic() + deadline_s
-    while True:
-        with suppress(ClickHouseError):
-            if condition():
-                return
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"not within {deadline_s:g} s: {what}")
-        time.sleep(0.05)
+    """As `waiting.until`, with the patience of the matrix."""
+    waiting.until(condition, what, deadline_s)
 
 
 @dataclass

@@ -24,8 +24,8 @@ class Outcome:
     Attributes:
         events: that were sent; each question and listing has a result besides.
         broken: broken messages sent beside them.
-        lost: events and results that are not in ClickHouse, and broken messages that are in no dead letter, byte for
-            byte.
+        lost: events and results that are not in ClickHouse. (A broken message that is in no dead letter, byte for byte,
+            ends the row with an error.)
         duplicates: rows under FINAL beyond one for each id.
         foreign: rows that nobody expects.
         delivered_again: results that are on their topic again, under the same id.
@@ -97,7 +97,7 @@ def run(row: Row) -> Outcome:
             what=row.what,
             events=sum(load.stream.events for load in loads),
             broken=len(broken),
-            lost=found.lost + count.letters_missing(ground.direct, broken),
+            lost=found.lost,
             duplicates=found.duplicates,
             foreign=found.foreign,
             delivered_again=count.on_topics(ground.direct, expected).duplicates,
