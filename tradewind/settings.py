@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     stack_clickhouse_port: int = Field(18123, ge=0, le=65535, description="Port of the local ClickHouse, likewise.")
     stack_registry_port: int = Field(18081, ge=0, le=65535, description="Port of the local registry, likewise.")
 
+    stack_gateway_port: int = Field(18080, ge=0, le=65535, description="Port of the local gateway, likewise.")
+
     # Agents
     worker_max_in_flight: int = Field(
         32, ge=1, le=4096, description="Events of one topic that a worker works on at once."
@@ -170,6 +172,36 @@ class Settings(BaseSettings):
     text_days: int = Field(
         0, ge=0, le=36_500, description="Texts of questions and answers, likewise; what was counted stays."
     )
+
+    # Gateway
+    gateway_host: str = Field("127.0.0.1", description="Address that the gateway listens on.")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="Its port; 0: any free one.")
+    gateway_certificate: Path | None = Field(None, description="Its certificate, for HTTPS; else plain HTTP.")
+    gateway_key: Path | None = Field(None, description="The certificate's key.")
+    gateway_keys: Path | None = Field(
+        None, description="SQLite file of the API keys; else gateway-keys.sqlite in TRADEWIND_DATA_DIR."
+    )
+    gateway_max_events: int = Field(2_000, ge=1, le=100_000, description="Events of one request at most.")
+    gateway_max_body_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, description="Bytes of a request's body at most, as sent and again when inflated."
+    )
+    gateway_body_s: float = Field(30.0, gt=0, description="A body that is not wholly there by then ends with 408.")
+    gateway_ack_s: float = Field(
+        10.0, gt=0, description="What Kafka has not acknowledged by then is answered with 503, to be sent again."
+    )
+    gateway_events_in_hand: int = Field(
+        50_000, ge=1, description="Events that may wait for Kafka's word; more are answered with 503."
+    )
+    gateway_connections: int = Field(10_000, ge=1, description="Streams that may be open at once; more get 503.")
+    gateway_replay_s: float = Field(
+        600.0, ge=0, description="What was made in so many seconds is kept in memory for devices that come back."
+    )
+    gateway_replay_bytes: int = Field(64 * 1024 * 1024, ge=0, description="And of that so many bytes at most.")
+
+    @property
+    def gateway_keys_file(self) -> Path:
+        """Where the API keys are kept."""
+        return self.gateway_keys or self.data_dir / "gateway-keys.sqlite"
 
     @property
     def written_languages(self) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
 
+from schemas.complete_row import complete
 from schemas.publisher import DeliveryFailed
 from schemas.topics import Topic
 from schemas.validation import Problem, validate
-from tradewind.cli.complete_row import complete
 from tradewind.publish import Row
 
 #: Wait for Kafka's word after so many rows: one that has gone away is noticed long before the file ends.

@@ -7,8 +7,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.complete_row import canonical, complete
 from schemas.topics import LISTINGS, ORDERS, QUESTIONS
-from tradewind.cli.complete_row import canonical, complete
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 LATER = datetime(2026, 3, 2, tzinfo=timezone.utc)
