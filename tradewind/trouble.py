@@ -32,6 +32,7 @@ def explain(error: Exception) -> Trouble | None:
     from schemas.registry import RegistryError, RegistryUnavailable
     from streams.access_in_kafka import RightsMissing
     from streams.delivery import FORBIDDEN, DeadLetterLimitReached
+    from streams.gateway.key_file import KeyFileError
     from streams.policies import PoliciesError
     from streams.reach import KafkaUnreachable
     from streams.topics import TopicsError
@@ -66,7 +67,16 @@ def explain(error: Exception) -> Trouble | None:
         return Trouble(f"ClickHouse: {_first_line(error)}", Exit.FAILED)
     if isinstance(
         error,
-        (RightsMissing, TopicsError, DeadLetterLimitReached, DeliveryFailed, RegistryError, StackError, SinkError),
+        (
+            RightsMissing,
+            TopicsError,
+            DeadLetterLimitReached,
+            DeliveryFailed,
+            RegistryError,
+            StackError,
+            SinkError,
+            KeyFileError,
+        ),
     ):
         return Trouble(str(error), Exit.FAILED)
     return None
