@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
+from datetime import datetime, timezone
 
 import structlog
 
 from tradewind.assembly import make_codec
 from tradewind.ending import end_if_stuck, stop_once
 from tradewind.health import Health
+from tradewind.preflight import check_gateway, gateway_address
 from tradewind.processes import serve_metrics
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
@@ -26,15 +27,11 @@ def run_gateway(settings: Settings) -> bool:
     """
     import uvloop
 
-    from tradewind.preflight import check_gateway
-
     check_gateway(settings)
     return uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> bool:
-    from datetime import datetime, timezone
-
     from streams.gateway import metrics
     from streams.gateway.acks import Acks, AcksPolicy
     from streams.gateway.app import App, Limits
@@ -43,7 +40,7 @@ async def _serve(settings: Settings) -> bool:
     from streams.gateway.server import Server
     from streams.gateway.turns import Turns
 
-    stop = asyncio.Event()
+    stop, listening = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     told = GatewayMetrics()
     turns = Turns(settings.stuck_after_s)
@@ -57,7 +54,11 @@ async def _serve(settings: Settings) -> bool:
         return {"loop": turns.stuck()}
 
     def ready() -> dict[str, str | None]:
-        return {"kafka": acks.ready(), "stopping": "it is stopping" if stop.is_set() else None}
+        return {
+            "kafka": acks.ready(),
+            "keys": keys.failing,
+            "running": "it is stopping" if stop.is_set() else None if listening.is_set() else "it is starting",
+        }
 
     app = App(
         keys,
@@ -80,18 +81,15 @@ async def _serve(settings: Settings) -> bool:
     end_if_stuck(health, settings.stuck_end_s)
     stop_once(lambda: loop.call_soon_threadsafe(stop.set), settings.worker_stop_s)
     turning = asyncio.create_task(turns.run())
-    try:
+
+    def on_listening() -> None:
+        listening.set()
         log.info("serving", url=address.url)
-        await Server(app, address).run(stop)
+
+    try:
+        await Server(app, address).run(stop, on_listening)
     finally:
         left = await acks.close(settings.worker_stop_s)
         keys.close()
         turning.cancel()
     return left == 0
-
-
-def gateway_address(settings: Settings) -> Address:
-    """Where the settings say to listen."""
-    return Address(
-        settings.gateway_host, settings.gateway_port, settings.gateway_certificate, settings.gateway_key
-    )

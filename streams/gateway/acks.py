@@ -56,7 +56,10 @@ NOT_ACKNOWLEDGED = Problem(
 )
 TOO_LARGE = Problem(413, "event_too_large", "the event is larger than Kafka takes; shorten its texts")
 REFUSED = Problem(
-    503, "kafka_refuses", "Kafka refuses the event, which the operator has to mend; send it again later", retry_after_s=30
+    503,
+    "kafka_refuses",
+    "Kafka refuses the event, which its operator has to mend; send it later",
+    retry_after_s=30,
 )
 
 Word = Union[Acked, Problem]
@@ -113,7 +116,9 @@ class Acks:
         self._doubt = threading.Event()
         self._closing = False
         self._producer = self._make()
-        self._threads = [threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._poll, self._look)]
+        self._threads = [
+            threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._poll, self._look)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -157,7 +162,7 @@ class Acks:
 
     async def close(self, within_s: float) -> int:
         """Wait for the last words, and stop; gives how many events have none."""
-        left = await asyncio.to_thread(self._producer.flush, within_s)
+        left: int = await asyncio.to_thread(self._producer.flush, within_s)
         self._closing = True
         self._doubt.set()
         for thread in self._threads:
@@ -204,7 +209,7 @@ class Acks:
 
     def _report(self, batch: _Batch, place: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
-            batch.words[place] = Acked(message.partition(), message.offset())  # type: ignore[arg-type]
+            batch.words[place] = Acked(message.partition(), message.offset())
             self._away = None
         else:
             batch.words[place] = self._why(error)

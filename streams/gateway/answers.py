@@ -38,7 +38,9 @@ def problem_answer(problem: Problem) -> Answer:
     return Answer(problem.status, CONTENT_TYPE, orjson.dumps(problem.body()), tuple(headers.items()))
 
 
-def ingest_answer(topic: Topic, checked: Sequence[Checked], words: Sequence[Word], *, alone: bool, minimal: bool) -> Answer:
+def ingest_answer(
+    topic: Topic, checked: Sequence[Checked], words: Sequence[Word], *, alone: bool, minimal: bool
+) -> Answer:
     """The answer to a request.
 
     Args:

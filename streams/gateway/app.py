@@ -172,7 +172,7 @@ class App:
     ) -> Answer:
         key = self._keys.admit(_text(headers.get(b"authorization")), Scope.PUBLISH)
         if isinstance(key, Problem):
-            return _refusal(key)
+            return problem_answer(key)
         media_type = ingest.media_type_of(_text(headers.get(b"content-type")) or "")
         if isinstance(media_type, Problem):
             return problem_answer(media_type)
@@ -254,7 +254,10 @@ class App:
 _NOT_FOUND = Problem(404, "not_found", "there is nothing under this path; /docs lists what there is")
 _NO_STREAM = Problem(503, "no_stream", "this gateway pushes nothing at the moment", retry_after_s=30)
 _NO_SCHEMA = Problem(
-    503, "no_schema_id", "the schema registry gives no id for the event, which the operator has to mend", retry_after_s=5
+    503,
+    "no_schema_id",
+    "the schema registry gives no id for the event, which its operator has to mend",
+    retry_after_s=5,
 )
 
 
@@ -271,14 +274,6 @@ def _health_answer(ask: Ask) -> Answer:
     well = all(why is None for why in found.values())
     checks = {name: {"ok": why is None} | ({} if why is None else {"why": why}) for name, why in found.items()}
     return Answer(200 if well else 503, JSON, orjson.dumps({"ok": well, "checks": checks}))
-
-
-def _refusal(problem: Problem) -> Answer:
-    """What a key does not open; a 401 says how to show one."""
-    answer = problem_answer(problem)
-    if problem.status == 401:
-        return replace(answer, headers=(*answer.headers, ("www-authenticate", 'Bearer realm="tradewind"')))
-    return answer
 
 
 def _text(header: bytes | None) -> str | None:

@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 #: What Content-Encoding may say; sent as `Accept-Encoding` with a 415.
 ENCODINGS = ("gzip", "zstd", "identity")
 #: RFC 9659: zstd as a content coding has windows of 8 MiB at most. A frame that asks for more would have it allocated.
-_ZSTD_OPTIONS = {DecompressionParameter.window_log_max: 23}
+_ZSTD_OPTIONS: dict[int, int] = {DecompressionParameter.window_log_max: 23}
 #: More members or frames than this are there to keep us busy.
 _MAX_MEMBERS = 1_000
 
@@ -89,8 +89,8 @@ class _Deadline:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        if self.passed and hasattr(self._task, "uncancel"):  # Python 3.11
-            self._task.uncancel()
+        if self.passed and (uncancel := getattr(self._task, "uncancel", None)) is not None:  # Python 3.11
+            uncancel()
 
     def _pass(self) -> None:
         self.passed = True

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 DOCS_HEADERS: tuple[tuple[str, str], ...] = (
-    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    ),
     ("referrer-policy", "no-referrer"),
 )
 

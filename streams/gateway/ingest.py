@@ -105,7 +105,7 @@ def _read_json(body: bytes) -> Rows | Problem:
         return Rows([found], alone=True)
     if isinstance(found, list):
         return Rows(found)
-    return Problem(422, "no_events", "the body is JSON, but neither an object nor an array of objects; send one of these")
+    return Problem(422, "no_events", "the body is JSON, but no object and no array of objects; send one of these")
 
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf",)

@@ -24,7 +24,10 @@ class Metric:
 
 READY = Metric("tradewind_gateway_ready", "gauge", "1 while the gateway listens and Kafka acknowledges.")
 REQUESTS = Metric(
-    "tradewind_gateway_requests_total", "counter", "Requests answered, by route and class of status.", ("route", "status")
+    "tradewind_gateway_requests_total",
+    "counter",
+    "Requests answered, by route and class of status.",
+    ("route", "status"),
 )
 REQUEST_SECONDS = Metric(
     "tradewind_gateway_request_seconds", "histogram", "From a request's head to its answer.", ("route",)
@@ -39,7 +42,10 @@ ACK_SECONDS = Metric(
 IN_HAND = Metric("tradewind_gateway_events_in_hand", "gauge", "Events that wait for Kafka's word.")
 BODY_BYTES = Metric("tradewind_gateway_body_bytes_total", "counter", "Bytes of bodies, as sent.", ("route",))
 ERRORS = Metric(
-    "tradewind_gateway_errors_total", "counter", "Requests that met a fault of ours, by the error's class.", ("error_class",)
+    "tradewind_gateway_errors_total",
+    "counter",
+    "Requests that met a fault of ours, by the error's class.",
+    ("error_class",),
 )
 
 METRICS: tuple[Metric, ...] = (

@@ -26,6 +26,7 @@ _H2_STREAMS, _HEAD_BYTES = 256, 64 * 1024
 _HEAD_READ_MS = 15_000
 #: Requests that the application works on at once; beyond these, connections wait.
 _BACKPRESSURE = 100_000
+_LOOK_S = 0.02
 
 
 class ServerError(Exception):
@@ -92,6 +93,7 @@ class Server:
         from granian.http import HTTP1Settings, HTTP2Settings
         from granian.server.embed import Server as Granian
 
+        self._address = address
         self._granian: Granian = Granian(
             app,
             address=address.host,
@@ -109,19 +111,29 @@ class Server:
             ssl_protocol_min=SSLProtocols.tls12,
         )
 
-    async def run(self, stop: asyncio.Event, before_stop: Callable[[], object] = lambda: None) -> None:
+    async def run(self, stop: asyncio.Event, on_listening: Callable[[], object] = lambda: None) -> None:
         """Serve until the event is set; then take no more, and finish what has begun.
 
         Args:
-            before_stop: called when it is told to stop, before requests are waited for.
+            on_listening: called once, when connections are accepted.
         """
         serving = asyncio.create_task(self._granian.serve())
         stopping = asyncio.create_task(stop.wait())
         try:
+            while not serving.done() and not await self._listens():  # noqa: ASYNC110 - it has no event to wait for
+                await asyncio.sleep(_LOOK_S)
+            on_listening()
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-            before_stop()
             if not serving.done():
-                self._granian.stop()
+                self._granian.stop()  # type: ignore[no-untyped-call]
             await serving
         finally:
             stopping.cancel()
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection(self._address.host, self._address.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
