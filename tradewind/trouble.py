@@ -33,6 +33,7 @@ def explain(error: Exception) -> Trouble | None:
     from streams.access_in_kafka import RightsMissing
     from streams.delivery import FORBIDDEN, DeadLetterLimitReached
     from streams.gateway.key_file import KeyFileError
+    from streams.gateway.server import ServerError
     from streams.policies import PoliciesError
     from streams.reach import KafkaUnreachable
     from streams.topics import TopicsError
@@ -40,7 +41,7 @@ def explain(error: Exception) -> Trouble | None:
 
     if isinstance(error, (KafkaUnreachable, RegistryUnavailable, EngineUnavailable, EngineRefused)):
         return Trouble(str(error), Exit.UNREACHABLE)
-    if isinstance(error, PoliciesError):
+    if isinstance(error, (PoliciesError, ServerError)):
         return Trouble(str(error), Exit.USAGE)
     if isinstance(error, CheckpointError):
         named = "" if "TRADEWIND_MODEL" in str(error) else " (TRADEWIND_MODEL)"
