@@ -120,6 +120,8 @@ class Hub:
 
     async def close(self) -> None:
         """End all streams in order, and stop reading."""
+        if self._stopping:
+            return
         self._stopping = True
         for connection in self._everybody():
             connection.end(End.STOPPING)
@@ -137,7 +139,7 @@ class Hub:
         """What is stuck; may be asked by any thread."""
         if self._turn_at is None:
             return {}
-        late = {"event loop": time.monotonic() - self._turn_at, "tail": self._tail.silent_s}
+        late = {"streams": time.monotonic() - self._turn_at, "tail": self._tail.silent_s}
         return {
             name: f"it has taken no turn for {silent_s:.0f} s" if silent_s > self._limits.stuck_s else None
             for name, silent_s in late.items()
@@ -148,8 +150,7 @@ class Hub:
         away_s = self._tail.away_s
         return {
             "stream": None if self._caught_up.is_set() else "still reading what was made lately",
-            "kafka": f"no broker answers for {away_s:.0f} s" if away_s > _PATIENCE_S else None,
-            "stopping": "it is stopping" if self._stopping else None,
+            "tail": f"no broker answers for {away_s:.0f} s" if away_s > _PATIENCE_S else None,
         }
 
     async def admit(self, key: ApiKey) -> Problem | None:

@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PROTOCOL = "tradewind.v1"
+_COMMON = {"server": "tradewind", "cache-control": "no-store", "x-content-type-options": "nosniff"}
 _KEY_PROTOCOL = "bearer."
 _PARAMETERS = ("topics", "last_event_id")
 _RETRY_MS = 2_000  # a browser's EventSource comes back after so long
@@ -83,9 +84,9 @@ class Stream:
         why = End.GONE
         stream_metrics.CONNECTIONS.labels("sse").inc()
         try:
-            headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
             # Proxies of the nginx kind would else keep events back until they have a whole buffer of them.
-            await send(_start(200, headers | {"x-accel-buffering": "no"}))
+            headers = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
+            await send(_start(200, headers))
             why = await self._hub.serve(connection, asked.offsets)
         finally:
             stream_metrics.CONNECTIONS.labels("sse").dec()
@@ -246,11 +247,12 @@ def _header(scope: Scope_, name: bytes) -> str | None:
 
 
 def _start(status: int, headers: Mapping[str, str], kind: str = "http.response.start") -> dict[str, Any]:
-    return {"type": kind, "status": status, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    names = {**headers, **_COMMON}
+    return {"type": kind, "status": status, "headers": [(k.encode(), v.encode()) for k, v in names.items()]}
 
 
 async def _refuse_http(problem: Problem, send: Send, more: Mapping[str, str] | None = None) -> None:
-    headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", **problem.headers(), **(more or {})}
+    headers = {"content-type": CONTENT_TYPE, **problem.headers(), **(more or {})}
     await send(_start(problem.status, headers))
     await send({"type": "http.response.body", "body": orjson.dumps(problem.body())})
 
@@ -259,7 +261,7 @@ async def _refuse_websocket(scope: Scope_, problem: Problem, send: Send) -> None
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1008})
         return
-    headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", **problem.headers()}
+    headers = {"content-type": CONTENT_TYPE, **problem.headers()}
     await send(_start(problem.status, headers, "websocket.http.response.start"))
     await send({"type": "websocket.http.response.body", "body": orjson.dumps(problem.body())})
 
