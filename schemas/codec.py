@@ -97,16 +97,10 @@ class Codec:
         if isinstance(framed, Rejected):
             return framed
         schema_id, body = framed
-        try:
-            writer = self._writer(schema_id)
-        except UnknownSchemaId as error:
-            return Rejected("UnknownSchemaId", str(error))
-        except (ValueError, SchemaParseException):
-            return Rejected("WrongRecord", f"schema {schema_id} is no Avro record; expected {topic.record}")
+        writer = self.writer(topic, schema_id)
+        if isinstance(writer, Rejected):
+            return writer
         reader = parsed_schema(topic.record)
-        if not isinstance(writer, dict) or writer.get("name") != reader["name"]:
-            name = writer.get("name") if isinstance(writer, dict) else writer
-            return Rejected("WrongRecord", f"a {name} on {topic.name}; expected {reader['name']}")
         source = io.BytesIO(body)
         try:
             # Types of fastavro do not know that a schema may be given for the reader alone.
@@ -134,6 +128,24 @@ class Codec:
         except (TypeError, ValueError) as error:
             return Rejected("BadBody", f"the body does not make a {topic.record} ({type(error).__name__})")
         return event
+
+    def writer(self, topic: Topic, schema_id: int) -> dict[str, Any] | Rejected:
+        """The parsed schema that a message of the topic was written with. Asks the registry once for each id.
+
+        Raises:
+            RegistryUnavailable: the registry gave no answer.
+        """
+        try:
+            writer = self._writer(schema_id)
+        except UnknownSchemaId as error:
+            return Rejected("UnknownSchemaId", str(error))
+        except (ValueError, SchemaParseException):
+            return Rejected("WrongRecord", f"schema {schema_id} is no Avro record; expected {topic.record}")
+        wanted = parsed_schema(topic.record)["name"]
+        if not isinstance(writer, dict) or writer.get("name") != wanted:
+            name = writer.get("name") if isinstance(writer, dict) else writer
+            return Rejected("WrongRecord", f"a {name} on {topic.name}; expected {wanted}")
+        return writer
 
     def _writer(self, schema_id: int) -> Any:
         if schema_id not in self._writers:
