@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def fact(db: sqlite3.Connection, name: str, default: Any) -> Any:
     return default if row is None else row[0]
 
 
-def peek(path: str | Path, now: float) -> tuple[Counts, str | None]:
+def peek(path: str | Path, now: float | None = None) -> tuple[Counts, str | None]:
     """How it stands with a queue that another client may have open, and its cursor. Only looks.
 
     Raises:
@@ -111,6 +112,6 @@ def peek(path: str | Path, now: float) -> tuple[Counts, str | None]:
         try:
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise QueueBroken(f"{file}: not a queue; name the file that edge send was given")
-            return counts(db, read_totals(db), now), fact(db, CURSOR, None)
+            return counts(db, read_totals(db), time.time() if now is None else now), fact(db, CURSOR, None)
         finally:
             db.close()
