@@ -22,6 +22,7 @@ from schemas.events import EVENT_TYPES, Event, from_avro, to_avro
 from schemas.records import parsed_schema
 from schemas.registry import Registry, UnknownSchemaId
 from schemas.topics import PLATFORM, Topic, topic_of_record
+from schemas.writing import record_writer
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
@@ -57,6 +58,15 @@ def unframe(message: bytes | None) -> tuple[int, bytes] | Rejected:
     return schema_id, message[HEADER.size :]
 
 
+def _body(record: str, datum: Mapping[str, Any]) -> bytes:
+    try:
+        return record_writer(record)(datum)
+    except Exception:  # some value is not what validation gives: fastavro says what is wrong, or takes it
+        body = io.BytesIO()
+        schemaless_writer(body, parsed_schema(record), dict(datum), strict=True)
+        return body.getvalue()
+
+
 class Codec:
     """Encodes with the ids of a registry, and decodes any writer's version into ours."""
 
@@ -71,9 +81,7 @@ class Codec:
             NotRegistered, RegistryUnavailable: there is no id for it.
             ValueError, TypeError: it does not fit the schema; `schemas.validation` says where.
         """
-        body = io.BytesIO()
-        schemaless_writer(body, parsed_schema(topic.record), dict(datum), strict=True)
-        return frame(self._registry.id_of(topic), body.getvalue())
+        return frame(self._registry.id_of(topic), _body(topic.record, datum))
 
     def encode_event(self, event: Event) -> bytes:
         """The event as a framed message of its topic."""
