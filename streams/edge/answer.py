@@ -89,8 +89,8 @@ def _items(
     for item in items:
         if item.get("status") == 202:
             continue
-        at = place.get(str(item.get("event_id")).lower())
-        if at is None:
+        at = place.get(str(item.get("event_id")).lower(), item.get("index"))
+        if not isinstance(at, int) or not 0 <= at < len(event_ids):
             unknown += 1
         elif item.get("status") in _FOR_GOOD:
             refused[at] = _problem(item)

@@ -93,7 +93,8 @@ class Backoff:
         bound = min(policy.backoff_most_s, policy.backoff_first_s * 2.0 ** min(self.failures, 60))
         self.failures += 1
         asked = min(max(0.0, retry_after_s or 0.0), policy.retry_after_most_s)
-        # On top of what is asked: else all that were told the same come back together.
+        if asked:  # who is told when wants to be believed; spread, for others were told the same
+            bound = min(bound, max(policy.backoff_first_s, asked))
         return asked + self._rng.uniform(0.0, bound)
 
     def succeeded(self) -> None:

@@ -19,6 +19,7 @@ from streams.edge.link import Link
 from streams.edge.message import Message, Seen, SseLines, read_message
 from streams.edge.pace import Backoff
 from streams.edge.policy import EdgePolicy
+from streams.edge.sender import in_words
 
 if TYPE_CHECKING:
     from aiohttp.client import _RequestContextManager
@@ -84,7 +85,7 @@ class Receiver:
                 why = "silent"
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 # A frame that is no message is no reason to lose one: what follows the cursor comes again.
-                why = type(error).__name__
+                why = in_words(error)
             pause = self._backoff.pause_s()
             log.info("edge_stream_ended", why=why, after_s=round(self._clock() - began, 1), pause_s=round(pause, 2))
             await asyncio.sleep(pause)

@@ -174,7 +174,7 @@ class Sender:
         except (aiohttp.ClientError, OSError) as error:
             traffic.cut += 1
             self.pace.failed()
-            return Answer(Next.LATER, why=type(error).__name__)
+            return Answer(Next.LATER, why=in_words(error))
         took = self._clock() - began
         traffic.answered_at = self._clock()
         self.patience.answered(took)
@@ -230,3 +230,14 @@ class Sender:
         self._hurry.clear()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), seconds)
+
+
+def in_words(error: Exception) -> str:
+    """What happened to a connection, without an address or what was on it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return "the gateway's certificate is not trusted"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the gateway's name is not known here"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"the gateway can't be reached: {error.os_error.strerror or type(error.os_error).__name__}"
+    return f"the connection broke: {type(error).__name__}"
