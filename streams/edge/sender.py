@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -239,5 +240,6 @@ def in_words(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the gateway's name is not known here"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"the gateway can't be reached: {error.os_error.strerror or type(error.os_error).__name__}"
+        number = error.os_error.errno  # its text has the address
+        return f"the gateway can't be reached: {os.strerror(number) if number else type(error.os_error).__name__}"
     return f"the connection broke: {type(error).__name__}"
