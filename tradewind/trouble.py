@@ -32,6 +32,7 @@ def explain(error: Exception) -> Trouble | None:
     from schemas.registry import RegistryError, RegistryUnavailable
     from streams.access_in_kafka import RightsMissing
     from streams.delivery import FORBIDDEN, DeadLetterLimitReached
+    from streams.edge.errors import EdgeError, WrongAddress
     from streams.gateway.key_file import KeyFileError
     from streams.gateway.server import ServerError
     from streams.policies import PoliciesError
@@ -41,6 +42,8 @@ def explain(error: Exception) -> Trouble | None:
 
     if isinstance(error, (KafkaUnreachable, RegistryUnavailable, EngineUnavailable, EngineRefused)):
         return Trouble(str(error), Exit.UNREACHABLE)
+    if isinstance(error, EdgeError):
+        return Trouble(str(error), Exit.USAGE if isinstance(error, WrongAddress) else Exit.FAILED)
     if isinstance(error, (PoliciesError, ServerError)):
         return Trouble(str(error), Exit.USAGE)
     if isinstance(error, CheckpointError):

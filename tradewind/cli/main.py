@@ -7,7 +7,7 @@ import sys
 import typer
 
 from tradewind import __version__
-from tradewind.cli import config, data, db, deadletters, doctor, gateway, keys, model, run, schemas, topics
+from tradewind.cli import config, data, db, deadletters, doctor, edge, gateway, keys, model, run, schemas, topics
 from tradewind.cli.shared import Exit, err
 from tradewind.stack.signals import signals_as_interrupts
 
@@ -26,6 +26,7 @@ app.add_typer(schemas.app, name="schemas")
 app.add_typer(db.app, name="db")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(keys.app, name="keys")
+app.add_typer(edge.app, name="edge")
 app.add_typer(model.app, name="model")
 
 
