@@ -73,6 +73,7 @@ class Codec:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._writers: dict[int, Any] = {}
+        self._headers: dict[str, bytes] = {}  # by topic
 
     def encode(self, topic: Topic, datum: Mapping[str, Any]) -> bytes:
         """The datum as a framed message of the topic's record.
@@ -81,7 +82,11 @@ class Codec:
             NotRegistered, RegistryUnavailable: there is no id for it.
             ValueError, TypeError: it does not fit the schema; `schemas.validation` says where.
         """
-        return frame(self._registry.id_of(topic), _body(topic.record, datum))
+        body = _body(topic.record, datum)
+        header = self._headers.get(topic.name)
+        if header is None:  # an id never changes
+            header = self._headers[topic.name] = frame(self._registry.id_of(topic), b"")
+        return header + body
 
     def encode_event(self, event: Event) -> bytes:
         """The event as a framed message of its topic."""
