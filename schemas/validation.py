@@ -7,12 +7,12 @@ the fields (`pattern`, `minimum`, `minLength`, `maxLength`, `expect`, `private`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.converters import HERE, MISSING, Converter, Wrong, default_of, describe, field_converter, short
 from schemas.records import schema_json
@@ -42,54 +42,79 @@ class Problem:
         return f"{self.field}: expected {self.expected}, found {self.found}; {self.mend}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A field with its converter."""
+class _Field(NamedTuple):
+    """A field with its converter, and what stands for it where it is left out."""
 
-    schema: Mapping[str, Any]
     name: str
     convert: Converter
-    has_default: bool
+    default: Callable[[], Any] | None
+    schema: Mapping[str, Any]
+
+
+class _Record(NamedTuple):
+    """A record's fields in their order, and their names."""
+
+    fields: tuple[_Field, ...]
+    names: Set[str]
 
 
 @cache
-def _fields(record: str) -> dict[str, _Field]:
-    """A record's fields by name, in their order."""
-    return {
-        field["name"]: _Field(field, field["name"], field_converter(field), "default" in field)
+def _record(record: str) -> _Record:
+    fields = [
+        _Field(
+            field["name"],
+            field_converter(field),
+            partial(default_of, field) if "default" in field else None,
+            field,
+        )
         for field in schema_json(record)["fields"]
-    }
+    ]
+    return _Record(tuple(fields), frozenset(field.name for field in fields))
 
 
 def validate(record: str, row: Mapping[str, Any]) -> dict[str, Any] | tuple[Problem, ...]:
     """The row as a datum of the record with every field present, or everything that is wrong with it."""
-    fields = _fields(record)
-    problems = [] if row.keys() <= fields.keys() else list(_unknown_fields(row, fields))
+    fields, names = _record(record)
+    if not row.keys() <= names:
+        return _problems(fields, names, row)
     datum: dict[str, Any] = {}
-    for name, field in fields.items():
+    try:
+        for name, convert, default, _ in fields:
+            if name in row:
+                datum[name] = convert(row[name])
+            elif default is not None:
+                datum[name] = default()
+            else:
+                return _problems(fields, names, row)
+    except Wrong:
+        return _problems(fields, names, row)
+    return datum
+
+
+def _problems(fields: Iterable[_Field], names: Set[str], row: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Everything that is wrong with a row: it is looked at anew, and not only to its first fault."""
+    problems = list(_unknown_fields(row, [field.name for field in fields], names))
+    for name, convert, default, schema in fields:
         value = row.get(name, MISSING)
-        if value is MISSING and field.has_default:
-            datum[name] = default_of(field.schema)
-            continue
         try:
-            if value is MISSING:
-                raise Wrong(describe(field.schema), f"add the field {name}")
-            datum[name] = field.convert(value)
+            if value is not MISSING:
+                convert(value)
+            elif default is None:
+                raise Wrong(describe(schema), f"add the field {name}")
         except Wrong as wrong:
-            found = value if wrong.value is HERE else wrong.value
             problems.append(
                 Problem(
                     field=f"{name}{wrong.path}",
-                    expected=field.schema.get("expect", wrong.expected),
-                    found=_found(found, private=bool(field.schema.get("private"))),
+                    expected=schema.get("expect", wrong.expected),
+                    found=_found(value if wrong.value is HERE else wrong.value, private=bool(schema.get("private"))),
                     mend=wrong.mend,
                 )
             )
-    return tuple(problems) if problems else datum
+    return tuple(problems)
 
 
-def _unknown_fields(row: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Problem]:
-    unknown = (name for name in row if name not in known)
+def _unknown_fields(row: Mapping[str, Any], known: Sequence[str], names: Set[str]) -> Iterator[Problem]:
+    unknown = (name for name in row if name not in names)
     for name in islice(unknown, _UNKNOWN_TOLD):
         yield Problem(
             field=short(str(name)),

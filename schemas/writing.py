@@ -92,7 +92,21 @@ def _timestamp(value: Any) -> bytes:
     if type(value) is not datetime or value.tzinfo is None:
         raise Unfit
     since = value - _EPOCH
-    return _varint(since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
+    number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+    left = number << 1
+    if not 1 << 35 <= left < 1 << 42:
+        return _varint(number)
+    # From 1970 to 2039 it is six bytes, which are quicker written out.
+    return bytes(
+        (
+            left & 0x7F | 0x80,
+            left >> 7 & 0x7F | 0x80,
+            left >> 14 & 0x7F | 0x80,
+            left >> 21 & 0x7F | 0x80,
+            left >> 28 & 0x7F | 0x80,
+            left >> 35,
+        )
+    )
 
 
 def _decimal(avro_type: Mapping[str, Any]) -> Writer:

@@ -140,8 +140,8 @@ class App:
             else:
                 answer = self._plain(topic, method, path)
         except ClientGone:
-            self._metrics.count(metrics.REQUESTS, 1, route, "gone")
-            return
+            # Nobody may be there any more; or somebody whose chunks are none, and who should hear of it.
+            answer = problem_answer(_BROKEN_BODY)
         except Exception as error:
             # The type alone: an error's text may hold an event's.
             log.error("a request met a fault of ours", error=type(error).__name__, route=route)
@@ -251,6 +251,7 @@ class App:
         return problem_answer(_NOT_FOUND)
 
 
+_BROKEN_BODY = Problem(400, "body_broken", "the body ended in the middle, or its chunks are none; send it again")
 _NOT_FOUND = Problem(404, "not_found", "there is nothing under this path; /docs lists what there is")
 _NO_STREAM = Problem(503, "no_stream", "this gateway pushes nothing at the moment", retry_after_s=30)
 _NO_SCHEMA = Problem(

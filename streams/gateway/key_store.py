@@ -38,6 +38,8 @@ log = structlog.get_logger("tradewind.streams")
 
 #: How often the file is looked at, which takes some microseconds while nothing has changed.
 _LOOK_S = 0.5
+#: And in between for a key that is not known, so that a new one works at once; not for every guess.
+_LOOK_AGAIN_S = 0.1
 #: How often uses are added to it; a gateway that is killed forgets those since.
 _STORE_S = 15.0
 #: Compared with where there is no such key, so that a guess takes as long either way.
@@ -70,6 +72,7 @@ class KeyStore:
         self._uses = Uses(clock)
         self._buckets: dict[str, TokenBucket] = {}
         self._failing: str | None = None
+        self._looked_again_at = -_LOOK_AGAIN_S
         self._closing = threading.Event()
         with opened(path) as file:
             self._keys = _by_id(file)
@@ -87,7 +90,7 @@ class KeyStore:
         kind, _, rest = presented.strip().partition(" ")
         prefix, _, rest = (rest.strip() if kind.lower() == "bearer" else presented.strip()).partition("_")
         key_id, _, secret = rest.partition("_")
-        stored = self._keys.get(key_id)
+        stored = self._keys.get(key_id) or self._just_made(key_id)
         known = compare_digest(stored.secret_sha256 if stored else _NO_SECRET, digest(secret))
         if stored is None or not known or prefix != PREFIX:
             self._uses.count(NOBODY if stored is None else key_id, refused=True)
@@ -128,6 +131,19 @@ class KeyStore:
         """Stop reading, and store what was counted."""
         self._closing.set()
         self._thread.join()
+
+    def _just_made(self, key_id: str) -> StoredKey | None:
+        """A key that was made since the file was last read."""
+        now = self._seconds()
+        if now - self._looked_again_at < _LOOK_AGAIN_S:
+            return None
+        self._looked_again_at = now
+        try:
+            with opened(self._path, make=False) as file:
+                self._keys = _by_id(file)
+        except (KeyFileError, OSError):
+            return None  # the thread that follows the file tells of it
+        return self._keys.get(key_id)
 
     def _lapsed(self, key: ApiKey) -> Problem | None:
         if key.revoked_at is not None:

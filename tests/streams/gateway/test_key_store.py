@@ -172,3 +172,17 @@ def test_nothing_shows_a_secret(path: Path, store: KeyStore) -> None:
     until(lambda: not store.still_good(key.id), "it knows", DEADLINE_S, LOOK_S)
     said = [repr(store), repr(key), repr(vars(store)), *(repr(store.admit(t, Scope.READ)) for t in (text, text + "0"))]
     assert all(secret not in each for each in said)
+
+
+def test_a_key_that_was_just_made_opens_at_once_and_guesses_do_not_make_it_read_the_file_again(path: Path) -> None:
+    seconds = 0.0
+    with closing(KeyStore(path, clock=lambda: NOW, seconds=lambda: seconds, look_s=3600.0)) as store:
+        _, text = make(path)
+        assert isinstance(store.admit(text, Scope.READ), ApiKey)
+        refusal(store, "tw_guess_x")  # has it read again, 0.1 s later at the earliest
+        seconds = 1.0
+        refusal(store, "tw_guess_x")
+        _, later = make(path)
+        assert refusal(store, later).code == "unknown_key"
+        seconds = 2.0
+        assert isinstance(store.admit(later, Scope.READ), ApiKey)
