@@ -281,7 +281,7 @@ def _file(settings: Settings, queue: Optional[Path], name: str) -> Path:
 
 
 def _own(source: BinaryIO) -> BinaryIO:
-    """Standard input under another name: a thread may still read it at the end, and Python wants the first one's lock."""
+    """Standard input under another name: a thread may still read at the end, and Python wants the first one's lock."""
     try:
         return os.fdopen(os.dup(source.fileno()), "rb")
     except (OSError, AttributeError):  # it is no file, as in a test
