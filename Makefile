@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency kafka-versions faults sink-faults hostile wheel clean
+.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency kafka-versions faults sink-faults edge-faults hostile wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ faults: $(READY) ## the fault matrix on Apache Kafka, into bench/results/ (about
 
 sink-faults: $(READY) ## kill what stores a million orders, again and again, and compare (about 10 minutes)
 	@$(BIN)/python -m bench.sink_faults $(ARGS)
+
+edge-faults: $(READY) ## devices on bad links through a gateway that dies: is everything there, once? (about 8 minutes)
+	@$(BIN)/python -m bench.edge_faults $(ARGS)
 
 hostile: $(READY) ## 300 hostile texts and messages through model, worker and broker, into bench/results/
 	@$(BIN)/python -m tests.hostile $(ARGS)

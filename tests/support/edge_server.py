@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,7 @@ class EdgeServer:
     resumed_from: list[str | None] = field(default_factory=list)
     pings: int = 0
     url: str = ""
+    loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> EdgeServer:
         app = web.Application(client_max_size=64 * 2**20)
@@ -55,7 +57,7 @@ class EdgeServer:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self._news = asyncio.Condition()
+        self._news, self.loop = asyncio.Condition(), asyncio.get_running_loop()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -223,6 +225,16 @@ def refuse(*numbers: int, status: int = 422, others: str = "accept") -> Step:
     return step
 
 
+def refuse_order(order_id: str) -> Step:
+    """The event of that order is not taken, the others are."""
+
+    async def step(server: EdgeServer, request: web.Request, events: list[dict[str, Any]]) -> web.StreamResponse:
+        bad = (at for at, event in enumerate(events) if event["order_id"] == order_id)
+        return await refuse(*bad)(server, request, events)
+
+    return step
+
+
 async def cut_after(server: EdgeServer, request: web.Request, events: list[dict[str, Any]]) -> web.StreamResponse:
     """Kafka has it, and the connection breaks before the answer."""
     server.take(request, events)
@@ -286,3 +298,28 @@ def order(number: int, **more: Any) -> dict[str, Any]:
 def orders(count: int) -> Iterator[dict[str, Any]]:
     """Order lines."""
     return (order(number) for number in range(count))
+
+
+@contextmanager
+def serving(server: EdgeServer) -> Iterator[EdgeServer]:
+    """The server in a thread with a loop of its own, for tests of what runs no loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+async def _cancel_all() -> None:
+    """End handlers that wait for news which never come."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

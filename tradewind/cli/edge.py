@@ -6,7 +6,7 @@ import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Optional
 
 import typer
 
@@ -101,7 +101,7 @@ def send(
 
     early: tuple[str, Exit] | None = None
     with one_line_errors(), opened(file) as (source, size), progress(size, hidden=as_json) as (on_bytes, on_row):
-        rows = _rows(file, source, file_format, topic, on_bytes)
+        rows = _rows(file, _own(source) if file == "-" else source, file_format, topic, on_bytes)
         try:
             asyncio.run(run())
         except KeyRefused as error:
@@ -278,6 +278,14 @@ def _file(settings: Settings, queue: Optional[Path], name: str) -> Path:
         return queue
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return settings.data_dir / name
+
+
+def _own(source: BinaryIO) -> BinaryIO:
+    """Standard input under another name: a thread may still read at the end, and Python wants the first one's lock."""
+    try:
+        return os.fdopen(os.dup(source.fileno()), "rb")
+    except (OSError, AttributeError):  # it is no file, as in a test
+        return source
 
 
 def _rows(file: str, source: Any, file_format: str, topic: Topic, on_bytes: Any) -> Any:

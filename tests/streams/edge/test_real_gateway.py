@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,20 +11,24 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from schemas.codec import Codec
+from schemas.events import OpsInsight, Provenance
 from schemas.reader import read_all
 from schemas.registry import CommittedRegistry
 from schemas.topics import ORDERS, QUESTIONS, Topic
-from streams.edge import EdgeClient, EdgePolicy, QueueBroken
+from streams.edge import EdgeClient, EdgePolicy, Message, QueueBroken
 from streams.edge.queue_totals import peek
 from tests.support.edge_server import order
 from tests.support.gateway import MERCHANT, Gateway, gateway
-from tests.support.waiting import until
-from tradewind.assembly import settings_for
+from tests.support.waiting import come_true, until
+from tradewind.assembly import make_publisher, settings_for
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack, StackConfig
 
@@ -110,6 +115,55 @@ def test_a_client_that_is_killed_goes_on_where_it_was(served: Gateway, tmp_path:
     third = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert json.loads(third.stdout)["skipped"] == len(rows)
     assert on_topic(served, ORDERS, ids) == found
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+async def test_what_the_agents_make_is_received_once_also_when_the_gateway_is_killed(
+    served: Gateway, tmp_path: Path, transport: Literal["websocket", "sse"]
+) -> None:
+    policy = replace(QUICK, transport=transport)
+    async with EdgeClient(served.url, served.key, tmp_path / "q", policy, sending=False) as client:
+        found: list[Message] = []
+
+        async def read() -> None:
+            async for message in client.stream(("insights",)):
+                found.append(message)
+
+        reading = asyncio.ensure_future(read())
+        await come_true(lambda: client._cursor is not None, "the stream is open", 30)
+        made = [insight(MERCHANT, number) for number in range(40)]
+        with make_publisher(served.settings) as publisher:
+            for each in made[:20]:
+                publisher.publish(each)
+                publisher.publish(insight("somebody-else", 0))
+        await come_true(lambda: len(found) >= 20, "the first ones come", 30)
+        pid = served.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        with make_publisher(served.settings) as publisher:
+            for each in made[20:]:
+                publisher.publish(each)
+        await come_true(lambda: len(found) >= 40, "the others come, from the gateway that follows", 60)
+        reading.cancel()
+    assert {message.event["event_id"] for message in found} == {str(each.event_id) for each in made}
+    assert len({message.place for message in found}) == len(found) == 40
+
+
+def insight(merchant: str, number: int) -> OpsInsight:
+    """Something to be pushed."""
+    now = datetime.now(timezone.utc)
+    return OpsInsight(
+        event_id=uuid.uuid4(),
+        occurred_at=now,
+        merchant_id=merchant,
+        metric="sales",
+        window_start=now,
+        window_end=now,
+        observed=float(number),
+        expected=1.0,
+        score=4.0,
+        provenance=Provenance(),
+    )
 
 
 def _sent(queue: Path) -> int:
