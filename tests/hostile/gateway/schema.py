@@ -14,6 +14,13 @@ from pathlib import Path
 from tests.hostile.gateway.trial import Target
 
 
+#: A list of events of which some are none is answered with 207 and a status for each: the wrong ones are refused.
+_CONFIGURATION = """\
+[checks.negative_data_rejection]
+expected-statuses = ["207", "400", "401", "403", "404", "405", "406", "408", "409", "413", "415", "422", "428", "429"]
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What schemathesis says.
@@ -32,6 +39,7 @@ class Found:
 def examine(at: Target, folder: Path, examples: int) -> Found:
     """Run all its checks, with so many examples for each operation and phase."""
     url = at.settings.gateway_url
+    (folder / "schemathesis.toml").write_text(_CONFIGURATION, encoding="utf-8")
     done = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json"),
