@@ -1,4 +1,4 @@
-# Worker, sink and command line in one image. What changes rarely and is large comes first.
+# Worker, sink, gateway and command line in one image. What changes rarely and is large comes first.
 FROM python:3.12.13-slim-trixie AS base
 ENV PYTHONUNBUFFERED=1 PATH=/opt/tradewind/bin:$PATH
 
@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="Tradewind" org.opencontainers.image.licens
 # A fixed number, so that volumes and policies can name it.
 RUN groupadd --gid 10001 tradewind \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/tradewind --shell /usr/sbin/nologin tradewind \
-    && install -d -o 10001 -g 10001 -m 0700 /var/lib/tradewind
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/tradewind /var/lib/tradewind-gateway
 COPY --from=dependencies /opt/tradewind /opt/tradewind
 COPY deploy/image/healthcheck.py /opt/tradewind/
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \

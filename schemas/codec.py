@@ -22,6 +22,7 @@ from schemas.events import EVENT_TYPES, Event, from_avro, to_avro
 from schemas.records import parsed_schema
 from schemas.registry import Registry, UnknownSchemaId
 from schemas.topics import PLATFORM, Topic, topic_of_record
+from schemas.writing import record_writer
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
@@ -57,12 +58,22 @@ def unframe(message: bytes | None) -> tuple[int, bytes] | Rejected:
     return schema_id, message[HEADER.size :]
 
 
+def _body(record: str, datum: Mapping[str, Any]) -> bytes:
+    try:
+        return record_writer(record)(datum)
+    except Exception:  # some value is not what validation gives: fastavro says what is wrong, or takes it
+        body = io.BytesIO()
+        schemaless_writer(body, parsed_schema(record), dict(datum), strict=True)
+        return body.getvalue()
+
+
 class Codec:
     """Encodes with the ids of a registry, and decodes any writer's version into ours."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._writers: dict[int, Any] = {}
+        self._headers: dict[str, bytes] = {}  # by topic
 
     def encode(self, topic: Topic, datum: Mapping[str, Any]) -> bytes:
         """The datum as a framed message of the topic's record.
@@ -71,9 +82,11 @@ class Codec:
             NotRegistered, RegistryUnavailable: there is no id for it.
             ValueError, TypeError: it does not fit the schema; `schemas.validation` says where.
         """
-        body = io.BytesIO()
-        schemaless_writer(body, parsed_schema(topic.record), dict(datum), strict=True)
-        return frame(self._registry.id_of(topic), body.getvalue())
+        body = _body(topic.record, datum)
+        header = self._headers.get(topic.name)
+        if header is None:  # an id never changes
+            header = self._headers[topic.name] = frame(self._registry.id_of(topic), b"")
+        return header + body
 
     def encode_event(self, event: Event) -> bytes:
         """The event as a framed message of its topic."""
@@ -89,16 +102,10 @@ class Codec:
         if isinstance(framed, Rejected):
             return framed
         schema_id, body = framed
-        try:
-            writer = self._writer(schema_id)
-        except UnknownSchemaId as error:
-            return Rejected("UnknownSchemaId", str(error))
-        except (ValueError, SchemaParseException):
-            return Rejected("WrongRecord", f"schema {schema_id} is no Avro record; expected {topic.record}")
+        writer = self.writer(topic, schema_id)
+        if isinstance(writer, Rejected):
+            return writer
         reader = parsed_schema(topic.record)
-        if not isinstance(writer, dict) or writer.get("name") != reader["name"]:
-            name = writer.get("name") if isinstance(writer, dict) else writer
-            return Rejected("WrongRecord", f"a {name} on {topic.name}; expected {reader['name']}")
         source = io.BytesIO(body)
         try:
             # Types of fastavro do not know that a schema may be given for the reader alone.
@@ -126,6 +133,24 @@ class Codec:
         except (TypeError, ValueError) as error:
             return Rejected("BadBody", f"the body does not make a {topic.record} ({type(error).__name__})")
         return event
+
+    def writer(self, topic: Topic, schema_id: int) -> dict[str, Any] | Rejected:
+        """The parsed schema that a message of the topic was written with. Asks the registry once for each id.
+
+        Raises:
+            RegistryUnavailable: the registry gave no answer.
+        """
+        try:
+            writer = self._writer(schema_id)
+        except UnknownSchemaId as error:
+            return Rejected("UnknownSchemaId", str(error))
+        except (ValueError, SchemaParseException):
+            return Rejected("WrongRecord", f"schema {schema_id} is no Avro record; expected {topic.record}")
+        wanted = parsed_schema(topic.record)["name"]
+        if not isinstance(writer, dict) or writer.get("name") != wanted:
+            name = writer.get("name") if isinstance(writer, dict) else writer
+            return Rejected("WrongRecord", f"a {name} on {topic.name}; expected {wanted}")
+        return writer
 
     def _writer(self, schema_id: int) -> Any:
         if schema_id not in self._writers:

@@ -137,6 +137,15 @@ ROLES: tuple[Role, ...] = (
             _READS_ALONE,
         ),
     ),
+    Role(
+        "gateway",
+        "takes events over HTTP and gives merchants what came of them (tradewind gateway)",
+        _fixed(
+            _topics("Write", LISTINGS, QUESTIONS, ORDERS),
+            _topics("Read", LISTINGS_ENRICHED, ANSWERS_DRAFTED, INSIGHTS),
+            _READS_ALONE,
+        ),
+    ),
     Role("sink", "stores all topics, and fills tables anew (tradewind sink)", _sink),
     Role("operator", "looks at everything and writes nothing (status, tail, deadletters ls and show)", _operator),
     Role(

@@ -8,6 +8,7 @@ from types import TracebackType
 from tradewind.assembly import make_policies, settings_for, stack_config
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack
+from tradewind.stack.ports import choose_port
 
 
 class LocalRun:
@@ -22,7 +23,7 @@ class LocalRun:
         """The settings of whoever works on this stack."""
         return settings_for(self._given, self.stack.endpoints)
 
-    def start(self, *, worker: bool, sink: bool, tell: Callable[[str], None]) -> None:
+    def start(self, *, worker: bool, sink: bool, gateway: bool = False, tell: Callable[[str], None]) -> None:
         """Start everything, and return when all of it works.
 
         Args:
@@ -33,7 +34,7 @@ class LocalRun:
         """
         from consumers.clickhouse.migrate import migrate
         from streams import topics
-        from tradewind.processes import sink_child, worker_child
+        from tradewind.processes import gateway_child, sink_child, worker_child
 
         make_policies(self._given)  # a file that can't be used is told before anything runs
         tell("starting the broker, ClickHouse and the schema registry")
@@ -46,9 +47,17 @@ class LocalRun:
             children.append(worker_child(settings, self.stack.log_dir))
         if sink:
             children.append(sink_child(settings, self.stack.log_dir))
+        if gateway:
+            host = settings.stack_host
+            settings = settings.model_copy(
+                update={"gateway_host": host, "gateway_port": choose_port(settings.stack_gateway_port, host)}
+            )
+            children.append(gateway_child(settings, self.stack.log_dir))
         if children:
             tell(f"starting the {' and the '.join(spec.name for spec in children)}")
             self.stack.add(*children)
+        if gateway:
+            self.stack.announce_gateway(settings.gateway_url)
 
     def __enter__(self) -> LocalRun:
         return self

@@ -1,4 +1,4 @@
-"""What a worker or a sink sees to before it loads anything: that what it was told to use is there, and lets it in.
+"""What a worker, sink or gateway sees to before it loads anything: that what it is to use is there, and lets it in.
 
 What is wrong ends the process with one line that names the setting. Later the same things are only away for a while,
 and are waited for.
@@ -7,6 +7,7 @@ and are waited for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -15,11 +16,17 @@ from schemas.topics import (
     CATALOGUE,
     DEAD_LETTERS,
     INSIGHTS,
+    LISTINGS,
     LISTINGS_ENRICHED,
+    ORDERS,
+    QUESTIONS,
     Topic,
 )
 from tradewind.assembly import adapter_of, checkpoint_path, make_registry
 from tradewind.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.gateway.server import Address
 
 log = structlog.get_logger("tradewind")
 
@@ -56,6 +63,29 @@ def check_sink(settings: Settings) -> None:
     _check_rights(settings, ["sink"])
     _check_registry(settings, [DEAD_LETTERS])
     _ask_clickhouse(settings)
+
+
+def check_gateway(settings: Settings) -> None:
+    """See that a gateway can start.
+
+    Raises:
+        ServerError, KafkaUnreachable, TopicsError, RightsMissing, RegistryError: what is wrong, with its mend.
+    """
+    from streams import topics
+    from streams.gateway.server import check_address
+
+    check_address(gateway_address(settings))
+    written = (LISTINGS, QUESTIONS, ORDERS)
+    topics.require(settings, [topic.name for topic in (*written, LISTINGS_ENRICHED, ANSWERS_DRAFTED, INSIGHTS)])
+    _check_rights(settings, ["gateway"])
+    _check_registry(settings, written)
+
+
+def gateway_address(settings: Settings) -> Address:
+    """Where the settings have the gateway listen."""
+    from streams.gateway.server import Address
+
+    return Address(settings.gateway_host, settings.gateway_port, settings.gateway_certificate, settings.gateway_key)
 
 
 def _check_rights(settings: Settings, roles: Sequence[str]) -> None:

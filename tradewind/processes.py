@@ -135,6 +135,11 @@ def sink_child(settings: Settings, log_dir: Path) -> ProcessSpec:
     return child("sink", ["sink"], settings, log_dir, "tradewind_sink_ready")
 
 
+def gateway_child(settings: Settings, log_dir: Path) -> ProcessSpec:
+    """A gateway on the port that the settings say."""
+    return child("gateway", ["gateway"], settings, log_dir, "tradewind_gateway_ready")
+
+
 def _metric_is_set(url: str, name: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own child's address

@@ -198,6 +198,21 @@ class Settings(BaseSettings):
     )
     gateway_replay_bytes: int = Field(64 * 1024 * 1024, ge=0, description="And of that so many bytes at most.")
 
+    # Edge client
+    edge_url: str = Field(
+        "http://localhost:8080",
+        pattern=r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$",
+        description="Gateway that `tradewind edge` talks to.",
+    )
+    edge_key: SecretStr | None = Field(None, description="API key for it, as `tradewind keys create` prints it.")
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway is reached from its own machine."""
+        scheme = "http" if self.gateway_certificate is None else "https"
+        host = f"[{self.gateway_host}]" if ":" in self.gateway_host else self.gateway_host
+        return f"{scheme}://{host}:{self.gateway_port}"
+
     @property
     def gateway_keys_file(self) -> Path:
         """Where the API keys are kept."""
@@ -309,8 +324,9 @@ class LocalStackSource(PydanticBaseSettingsSource):
             "clickhouse_user": "clickhouse_username",
             "clickhouse_password": "clickhouse_password",
             "clickhouse_database": "clickhouse_database",
+            "gateway_url": "edge_url",
         }
-        return {ours: found[theirs] for theirs, ours in names.items() if theirs in found} | {
+        return {ours: found[theirs] for theirs, ours in names.items() if found.get(theirs) is not None} | {
             # The local broker waits half of the session timeout before it lets a group join.
             "kafka_session_timeout_ms": 6_000
         }

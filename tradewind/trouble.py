@@ -32,6 +32,9 @@ def explain(error: Exception) -> Trouble | None:
     from schemas.registry import RegistryError, RegistryUnavailable
     from streams.access_in_kafka import RightsMissing
     from streams.delivery import FORBIDDEN, DeadLetterLimitReached
+    from streams.edge.errors import EdgeError, WrongAddress
+    from streams.gateway.key_file import KeyFileError
+    from streams.gateway.server import ServerError
     from streams.policies import PoliciesError
     from streams.reach import KafkaUnreachable
     from streams.topics import TopicsError
@@ -39,7 +42,9 @@ def explain(error: Exception) -> Trouble | None:
 
     if isinstance(error, (KafkaUnreachable, RegistryUnavailable, EngineUnavailable, EngineRefused)):
         return Trouble(str(error), Exit.UNREACHABLE)
-    if isinstance(error, PoliciesError):
+    if isinstance(error, EdgeError):
+        return Trouble(str(error), Exit.USAGE if isinstance(error, WrongAddress) else Exit.FAILED)
+    if isinstance(error, (PoliciesError, ServerError)):
         return Trouble(str(error), Exit.USAGE)
     if isinstance(error, CheckpointError):
         named = "" if "TRADEWIND_MODEL" in str(error) else " (TRADEWIND_MODEL)"
@@ -66,7 +71,16 @@ def explain(error: Exception) -> Trouble | None:
         return Trouble(f"ClickHouse: {_first_line(error)}", Exit.FAILED)
     if isinstance(
         error,
-        (RightsMissing, TopicsError, DeadLetterLimitReached, DeliveryFailed, RegistryError, StackError, SinkError),
+        (
+            RightsMissing,
+            TopicsError,
+            DeadLetterLimitReached,
+            DeliveryFailed,
+            RegistryError,
+            StackError,
+            SinkError,
+            KeyFileError,
+        ),
     ):
         return Trouble(str(error), Exit.FAILED)
     return None

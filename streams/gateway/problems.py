@@ -48,7 +48,8 @@ class Problem:
         return found | dict(self.more)
 
     def headers(self) -> dict[str, str]:
-        """Headers that go with it; `Retry-After` in whole seconds, rounded up."""
-        if self.retry_after_s is None:
-            return {}
-        return {"retry-after": str(max(1, -int(-self.retry_after_s // 1)))}
+        """Headers that go with it: `WWW-Authenticate`, and `Retry-After` in whole seconds, rounded up."""
+        found = {"www-authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else {}
+        if self.retry_after_s is not None:
+            found["retry-after"] = str(max(1, -int(-self.retry_after_s // 1)))
+        return found

@@ -1,9 +1,10 @@
-"""Every hostile text and message, as a table: `make hostile`, or python -m tests.hostile [texts] [parrot] [limits].
+"""Every hostile text and message, as a table: `make hostile`, or python -m tests.hostile [PART ...].
 
 *texts*: every attack through the tasks, with the shipped checkpoint and adapter, 32 requests at a time. *parrot*: the
 same with models that repeat whatever they read, so that nothing but the guards stands between. *limits*: what a broken
-or hostile producer may send, to a real worker on a real broker. Each writes its part of bench/results/hostile.json.
-Ends with 1 where anything got through.
+or hostile producer may send, to a real worker on a real broker. *gateway*: 20,000 random requests to a real gateway,
+and what schemathesis makes of its OpenAPI document. Each writes its part of bench/results/hostile.json. Ends with 1
+where anything got through.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import pytest
 from model.engine import EngineSettings, LocalEngine
 from model.fetch import locate
 from tests.hostile.cases import all_cases, sample
+from tests.hostile.gateway import run as gateway
 from tests.hostile.parrot import HABITS, Parrot
 from tests.hostile.trial import Outcome, run
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "bench" / "results" / "hostile.json"
-PARTS = ("texts", "parrot", "limits")
+PARTS = ("texts", "parrot", "limits", "gateway")
 _KINDS = ("cases", "routed", "foreign", "crashed", "held")
 
 Families = dict[str, dict[str, int]]
@@ -36,7 +38,7 @@ Families = dict[str, dict[str, int]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them when left out")
-    parser.add_argument("--sample", type=int, help="only so many texts, spread over all; writes no result")
+    parser.add_argument("--sample", type=int, help="only so many texts or requests; writes no result")
     parser.add_argument("--show", action="store_true", help="print what got through, and what is held for a person")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
@@ -44,7 +46,12 @@ def main() -> None:
     failed = False
     for part in arguments.parts or PARTS:
         started = time.perf_counter()
-        figures, passed = _limits() if part == "limits" else _texts(part, arguments.sample, show=arguments.show)
+        if part == "gateway":
+            figures, passed = gateway.run(arguments.sample or gateway.REQUESTS, show=arguments.show)
+        elif part == "limits":
+            figures, passed = _limits()
+        else:
+            figures, passed = _texts(part, arguments.sample, show=arguments.show)
         failed |= not passed
         figures |= {"command": f"python -m tests.hostile {part}", "seconds": round(time.perf_counter() - started)}
         if arguments.sample is None:

@@ -101,6 +101,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"answers-drafted.v1", "dead-letters.v1"},
     ),
     "worker-insights": ({"insights.v1"}, {"insights.v1"}),
+    "gateway": (
+        {"listings-enriched.v1", "answers-drafted.v1", "insights.v1"},
+        {"listings.v1", "questions.v1", "orders.v1"},
+    ),
     "sink": (ALL, {"dead-letters.v1"}),
     "operator": (ALL, set()),
     "replay": ({"dead-letters.v1"}, ALL),

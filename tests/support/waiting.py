@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,3 +24,16 @@ def until(condition: Callable[[], bool], what: str, deadline_s: float, poll_s: f
         if time.monotonic() > give_up:
             raise TimeoutError(f"not within {deadline_s:g} s: {what}")
         time.sleep(poll_s)
+
+
+async def come_true(condition: Callable[[], bool], what: str, deadline_s: float = 10.0, poll_s: float = 0.005) -> None:
+    """The same within an event loop, which goes on meanwhile.
+
+    Raises:
+        TimeoutError: it does not come about.
+    """
+    give_up = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"not within {deadline_s:g} s: {what}")
+        await asyncio.sleep(poll_s)

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from tradewind import __version__
-from tradewind.cli import config, data, db, deadletters, doctor, model, run, schemas, topics
+from tradewind.cli import config, data, db, deadletters, doctor, edge, gateway, keys, model, run, schemas, topics
 from tradewind.cli.shared import Exit, err
 from tradewind.stack.signals import signals_as_interrupts
 
@@ -19,12 +19,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, data, doctor, config):
+for module in (run, gateway, data, doctor, config):
     module.add_to(app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(db.app, name="db")
 app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(keys.app, name="keys")
+app.add_typer(edge.app, name="edge")
 app.add_typer(model.app, name="model")
 
 

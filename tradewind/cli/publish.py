@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO, Optional
 
 import typer
 
+from tradewind.cli.files import opened, progress
 from tradewind.cli.guard import one_line_errors
-from tradewind.cli.shared import Exit, err, fail, load_settings
+from tradewind.cli.shared import Exit, fail, load_settings
 
 if TYPE_CHECKING:
     from schemas.topics import Topic
@@ -64,29 +64,14 @@ def publish(
     except UnknownTopic as error:
         fail(str(error), Exit.USAGE)
     settings = load_settings()
-    with _opened(file) as (opened, size):
-        chosen, source = _format_of(file, opened, file_format)
+    with opened(file) as (given, size):
+        chosen, source = _format_of(file, given, file_format)
         shop = _shop(chosen, target, merchant, currency, language, include_unpublished)
         report = Report("stdin" if file == "-" else file, max_problems, as_json=as_json)
-        with one_line_errors(), _progress(size, hidden=as_json) as (on_bytes, on_row):
+        with one_line_errors(), progress(size, hidden=as_json) as (on_bytes, on_row):
             rows = _rows(source, chosen, target, shop, on_bytes)
             report.end = _send(settings, target, rows, report, on_row, dry_run=dry_run)
     report.close(target, chosen, dry_run=dry_run)
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[tuple[BinaryIO, Optional[int]]]:
-    """The file's bytes, and how many there are where that is known."""
-    if file == "-":
-        yield sys.stdin.buffer, None
-        return
-    path = Path(file)
-    try:
-        source = path.open("rb")
-    except OSError as error:
-        fail(f"{file}: {error.strerror}; give a file, or - for standard input", Exit.USAGE)
-    with source:
-        yield source, path.stat().st_size if path.is_file() else None
 
 
 def _format_of(file: str, source: BinaryIO, asked: FileFormat) -> tuple[str, BinaryIO]:
@@ -201,23 +186,3 @@ def _send(
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
-
-
-@contextmanager
-def _progress(size: Optional[int], *, hidden: bool) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
-    """A bar on a terminal; gives what to call with the bytes read so far, and for each row."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-    rows = 0
-    columns = (BarColumn(), DownloadColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=hidden or not err.is_terminal) as progress:
-        task = progress.add_task("", total=size, rows=0)
-
-        def on_bytes(read: int) -> None:
-            progress.update(task, completed=read, rows=rows)
-
-        def on_row() -> None:
-            nonlocal rows
-            rows += 1
-
-        yield on_bytes, on_row

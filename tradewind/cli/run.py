@@ -52,8 +52,9 @@ def demo(
 def up(
     no_worker: bool = typer.Option(False, "--no-worker", help="Without the agents and their model."),
     no_sink: bool = typer.Option(False, "--no-sink", help="Without the sink to ClickHouse."),
+    no_gateway: bool = typer.Option(False, "--no-gateway", help="Without the HTTP gateway."),
 ) -> None:
-    """Run a local stack: broker, ClickHouse, schema registry, worker and sink, until Ctrl-C.
+    """Run a local stack: broker, ClickHouse, schema registry, worker, sink and gateway, until Ctrl-C.
 
     Tables are kept in TRADEWIND_DATA_DIR; the broker keeps its topics in memory. While it runs, the other commands
     use it without further settings. Try it: tradewind up
@@ -64,12 +65,16 @@ def up(
     settings = load_settings()
     logs.only_warnings()
     with one_line_errors(), LocalRun(settings) as run:
-        run.start(worker=not no_worker, sink=not no_sink, tell=err.print)
+        run.start(worker=not no_worker, sink=not no_sink, gateway=not no_gateway, tell=err.print)
         endpoints = run.stack.endpoints
         out.print(f"Kafka            {endpoints.bootstrap_servers}")
         out.print(f"schema registry  {endpoints.schema_registry_url}")
         out.print(f"ClickHouse       {endpoints.clickhouse_url}  database {endpoints.clickhouse_database}")
         out.print(f"                 user {endpoints.clickhouse_user}, password in {settings.data_dir / 'stack.json'}")
+        if endpoints.gateway_url is not None:
+            out.print(
+                f"gateway          {endpoints.gateway_url}  its documentation at /docs, keys by tradewind keys create"
+            )
         out.print(f"logs             {run.stack.log_dir}")
         out.print("Ctrl-C stops everything.")
         if not run.stack.run_until_stopped():

@@ -19,7 +19,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where a running stack is reached; `started_at` is ISO 8601 in UTC."""
+    """Where a running stack is reached; `started_at` is ISO 8601 in UTC, `gateway_url` None where no gateway runs."""
 
     bootstrap_servers: str
     clickhouse_url: str
@@ -30,6 +30,7 @@ class Endpoints:
     schema_registry_url: str
     pid: int
     started_at: str
+    gateway_url: str | None = None
 
 
 def write_endpoints(data_dir: Path, endpoints: Endpoints) -> None:

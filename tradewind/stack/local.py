@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
@@ -145,6 +145,11 @@ class LocalStack:
             self._supervisor.start(*specs)
         except StartFailed as error:
             raise StackError(str(error)) from None
+
+    def announce_gateway(self, url: str) -> None:
+        """Writes into the endpoints where a gateway, run as a further child, is reached."""
+        self._endpoints = replace(self.endpoints, gateway_url=url)
+        write_endpoints(self.config.data_dir, self._endpoints)
 
     def pids(self) -> dict[str, int]:
         """The process ids of the children that run, by name."""

@@ -23,6 +23,8 @@ OURS = {
     *("publish", "tail", "query", "config", "doctor", "topics create", "topics list", "schemas show", "schemas check"),
     *("db check", "db migrate", "db settle", "db access"),
     *("schemas push", "deadletters ls", "deadletters show", "deadletters replay"),
+    *("keys create", "keys list", "keys revoke", "keys audit"),
+    *("edge send", "edge status", "edge refused", "edge receive"),
     *("model info", "model generate", "model bench", "model fetch", "model reviewed"),
 }
 ALL = _commands(typer.main.get_command(app))
