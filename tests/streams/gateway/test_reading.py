@@ -203,7 +203,7 @@ class Streams(RuleBasedStateMachine):
 
 
 TestStreams = Streams.TestCase
-TestStreams.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestStreams.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
 
 
 def history(keep_bytes: int = 1 << 30, keep_ms: float = 1e12) -> History:
