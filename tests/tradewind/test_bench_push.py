@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -42,7 +43,7 @@ def fed(transport: str, data: bytes, cuts: list[int]) -> tuple[Device, Wire]:
     asked, wire.written = wire.written, b""
     assert asked.startswith(b"GET /v1/stream HTTP/1.1\r\n")
     places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
-    for start, end in zip(places, places[1:]):  # noqa: B905 - pairs of neighbours
+    for start, end in pairwise(places):
         device.data_received(data[start:end])
     return device, wire
 
