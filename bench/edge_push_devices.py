@@ -85,7 +85,7 @@ class Device(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream, from where it was."""
         self._begin()
-        self._out = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
+        self._out = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
         query = b"" if self.cursor is None else b"?last_event_id=" + self.cursor
         upgrade = "" if self._sse else _WEBSOCKET
         head = f" HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self._key}\r\n{upgrade}\r\n"
