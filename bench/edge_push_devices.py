@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 BACK_WITHIN_S = 2.0
 _PACE = 250  # connections a process begins in a second
@@ -84,13 +84,12 @@ class Device(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream, from where it was."""
-        assert isinstance(transport, asyncio.Transport)
         self._begin()
-        self._out = transport
+        self._out = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
         query = b"" if self.cursor is None else b"?last_event_id=" + self.cursor
         upgrade = "" if self._sse else _WEBSOCKET
         head = f" HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self._key}\r\n{upgrade}\r\n"
-        transport.write(b"GET /v1/stream" + query + head.encode())
+        self._out.write(b"GET /v1/stream" + query + head.encode())
 
     def connection_lost(self, error: Exception | None) -> None:
         """Come back, unless the bench is over."""
@@ -188,11 +187,9 @@ def _run(pipe: Connection, address: tuple[str, int], transport: str, devices: Se
         loop = asyncio.get_running_loop()
         tally = Tally()
         all_devices = [Device(address, merchant, key, transport, tally) for merchant, key in devices]
-        asked: asyncio.Queue[str] = asyncio.Queue()
-        loop.add_reader(pipe.fileno(), lambda: asked.put_nowait(pipe.recv()))
         for number, each in enumerate(all_devices):
             loop.call_later(number / _PACE, lambda each=each: loop.create_task(each.connect()))  # type: ignore[misc]
-        while (what := await asked.get()) != "end":
+        while (what := await loop.run_in_executor(None, pipe.recv)) != "end":
             if what == "forget waits":
                 tally.waits_s = []
             elif what == "forget greetings":

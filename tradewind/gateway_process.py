@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -94,6 +95,9 @@ async def _serve(settings: Settings) -> bool:
     tasks = [asyncio.create_task(each) for each in (turns.run(), _end_streams(hub, stop))]
 
     def on_listening() -> None:
+        # What is there now stays; without this, the collector goes through all of it again and again while it serves.
+        gc.collect()
+        gc.freeze()
         listening.set()
         log.info("serving", url=address.url)
 

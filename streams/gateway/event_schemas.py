@@ -16,6 +16,8 @@ from schemas.topics import LISTINGS, QUESTIONS
 
 Schema = dict[str, Any]
 
+#: What Python strips from a text's ends, for a pattern: regular expressions disagree on what is white.
+_BLANK = r"\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 #: What JSON's numbers can be without being read as fractions.
 _WHOLE = {"minimum": -(2**63), "maximum": 2**64 - 1}
 #: Fields that are filled in where they are absent or null, by record.
@@ -108,7 +110,7 @@ def _text(field: Mapping[str, Any]) -> Schema:
         # Validation looks at the whole text; this pattern's end is where nothing follows, not even a line's.
         return found | {"pattern": f"^(?:{field['pattern']})$"}
     if field.get("minLength"):
-        found |= {"minLength": field["minLength"], "pattern": r"\S"}
+        found |= {"minLength": field["minLength"], "pattern": f"[^{_BLANK}]"}
     return {"anyOf": [found, {"type": "integer", **_WHOLE}]}
 
 

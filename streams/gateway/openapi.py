@@ -96,7 +96,8 @@ def _post(name: str, topic: Topic, max_events: int) -> Part:
         "format": "binary",
         "description": f"An Avro object container file of {topic.record}, codec null.",
     }
-    content: Part = {kind: {"schema": either, "examples": examples} for kind in MEDIA_TYPES[:1]}
+    content: Part = {MEDIA_TYPES[0]: {"schema": either, "examples": examples}}
+    content |= {kind: {"schema": file} for kind in MEDIA_TYPES[1:]}
     return {
         "operationId": f"publish_{name}",
         "summary": f"Publish {name}",

@@ -17,7 +17,7 @@ from tradewind.stack.local import LocalStack, StackConfig
 REQUESTS = 20_000
 SEED = 20_261_130
 _SLOW = 200
-_EXAMPLES = 400
+_EXAMPLES = 40
 _SHOWN = 20
 
 
@@ -29,8 +29,11 @@ def run(count: int, *, show: bool) -> tuple[dict[str, Any], bool]:
             settings = settings_for(Settings(data_dir=folder), stack.endpoints)
             topics.create(settings)
             with target(settings, folder) as at:
+                print(f"{count} random requests", flush=True)
                 outcome = fire(at, shots(count, SEED, at.secrets))
+                print(f"{outcome.seconds:.0f} s; {_SLOW} slow bodies", flush=True)
                 slow = slow_bodies(at, _SLOW)
+                print("schemathesis", flush=True)
                 found = examine(at, folder, _EXAMPLES)
                 lives = at.works()
     figures = {
