@@ -17,7 +17,7 @@ from tradewind.stack.local import LocalStack, StackConfig
 REQUESTS = 20_000
 SEED = 20_261_130
 _SLOW = 200
-_EXAMPLES = 400
+_EXAMPLES = 40
 _SHOWN = 20
 
 

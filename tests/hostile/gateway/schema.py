@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hostile.gateway.trial import Target
-
 
 #: A list of events of which some are none is answered with 207 and a status for each: the wrong ones are refused.
 _CONFIGURATION = """\
@@ -36,7 +36,11 @@ class Found:
     said: str
 
 
-def examine(at: Target, folder: Path, examples: int) -> Found:
+#: All that it has; the last goes from one operation to the next.
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
+
+def examine(at: Target, folder: Path, examples: int, phases: Sequence[str] = PHASES) -> Found:
     """Run all its checks, with so many examples for each operation and phase."""
     url = at.settings.gateway_url
     (folder / "schemathesis.toml").write_text(_CONFIGURATION, encoding="utf-8")
@@ -44,6 +48,7 @@ def examine(at: Target, folder: Path, examples: int) -> Found:
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json"),
             *("--header", f"Authorization: Bearer {at.secrets.good}"),
+            *("--phases", ",".join(phases)),
             *("--exclude-path", "/v1/stream", "--checks", "all", "--max-examples", str(examples)),
             *("--seed", "7", "--request-timeout", "20", "--continue-on-failure", "--no-color"),
         ],

@@ -19,7 +19,7 @@ from typing import Literal
 import pytest
 
 from schemas.codec import Codec
-from schemas.events import OpsInsight, Provenance
+from schemas.events import AnswerDrafted, OpsInsight, Provenance, Timings
 from schemas.reader import read_all
 from schemas.registry import CommittedRegistry
 from schemas.topics import ORDERS, QUESTIONS, Topic
@@ -149,6 +149,40 @@ async def test_what_the_agents_make_is_received_once_also_when_the_gateway_is_ki
     assert len({message.place for message in found}) == len(found) == 40
 
 
+def test_the_ten_lines_of_the_docs(served: Gateway, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "edge-client.md").read_text(encoding="utf-8")
+    lines = page.partition("```python\n")[2].partition("```")[0]
+    environment = {**os.environ, "TRADEWIND_EDGE_URL": served.url, "TRADEWIND_EDGE_KEY": served.key}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
+    with subprocess.Popen(
+        [sys.executable, "-c", lines], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as app:
+        until(lambda: _listens(tmp_path / "edge.sqlite"), "it reads its stream", 60.0)
+        until(lambda: _sent(tmp_path / "edge.sqlite") == 1, "its question is sent", 60.0)
+        with make_publisher(served.settings) as publisher:
+            publisher.publish(draft("Yes, it is made of copper."))
+        assert app.stdout is not None
+        assert app.stdout.readline() == "Yes, it is made of copper.\n"
+        app.kill()
+
+
+def draft(text: str) -> AnswerDrafted:
+    """An answer for MERCHANT."""
+    now = datetime.now(timezone.utc)
+    return AnswerDrafted(
+        event_id=uuid.uuid4(),
+        occurred_at=now,
+        merchant_id=MERCHANT,
+        listing_id="l-1",
+        question_id="q-1",
+        source_event_id=uuid.uuid4(),
+        asked_at=now,
+        provenance=Provenance(),
+        timings=Timings(),
+        draft=text,
+    )
+
+
 def insight(merchant: str, number: int) -> OpsInsight:
     """Something to be pushed."""
     now = datetime.now(timezone.utc)
@@ -171,3 +205,10 @@ def _sent(queue: Path) -> int:
         return peek(queue)[0].sent
     except QueueBroken:  # it is being made
         return 0
+
+
+def _listens(queue: Path) -> bool:
+    try:
+        return peek(queue)[1] is not None
+    except QueueBroken:
+        return False
