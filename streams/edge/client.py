@@ -18,7 +18,7 @@ from streams.edge.disk import Disk
 from streams.edge.errors import EdgeError, KeyRefused
 from streams.edge.event import Entry, entry
 from streams.edge.link import Link, State
-from streams.edge.message import HELLO, Message
+from streams.edge.message import GAP, HELLO, Message
 from streams.edge.policy import EdgePolicy
 from streams.edge.queue import EdgeQueue, Refused
 from streams.edge.queue_totals import Counts
@@ -225,7 +225,9 @@ class EdgeClient:
                 async for message in messages:
                     if message.type == HELLO:
                         self._sender.hurry()  # there is a link
-                        if self._cursor is None:
+                    if message.place is None and message.type != GAP:
+                        # All before it was read, for whoever reads is waiting.
+                        if message.type != HELLO or self._cursor is None:
                             await self.confirm(message)
                         continue
                     yield message
