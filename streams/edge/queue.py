@@ -13,16 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from streams.edge.errors import QueueFull
 from streams.edge.event import Entry
 from streams.edge.lock import Lock
+from streams.edge.log import log
 from streams.edge.policy import EdgePolicy
 from streams.edge.queue_file import REFUSED, WAITING, open_file, told, transaction
 from streams.edge.queue_totals import CURSOR, Counts, counts, fact, read_totals
-
-log = structlog.get_logger("tradewind.edge")
 
 _SOURCE = "source "
 

@@ -12,17 +12,15 @@ from random import Random
 from typing import Protocol, TypeVar
 
 import aiohttp
-import structlog
 
 from streams.edge.answer import Answer, Next, read_answer
 from streams.edge.errors import QueueDiskFull
 from streams.edge.link import Link, State
+from streams.edge.log import log
 from streams.edge.pace import Backoff, Pace, Patience
 from streams.edge.packing import packed
 from streams.edge.policy import EdgePolicy
 from streams.edge.queue import Batch, EdgeQueue
-
-log = structlog.get_logger("tradewind.edge")
 
 #: An answer of ours is small; what is larger comes from somebody else.
 _ANSWER_BYTES = 4 * 2**20
