@@ -222,11 +222,11 @@ class Sender:
             self.traffic.put_off += 1
             pause = self._backoff.pause_s(answer.retry_after_s)
             log.info("edge_later", kind=batch.kind, why=answer.why, pause_s=round(pause, 2))
+            self._hurry.clear()  # before it is told, or who hurries at once is not heard
             await self._say(State.WAITING, answer.why)
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
-        self._hurry.clear()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), seconds)
 

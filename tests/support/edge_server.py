@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -35,6 +36,7 @@ class EdgeServer:
         keys: those that open the door.
         stream_script: what to do with the next streams: `cut:N` after N messages, `silent`, or a status.
         resumed_from: the cursor that each stream came with.
+        tls: for HTTPS.
     """
 
     script: list[Step] = field(default_factory=list)
@@ -49,6 +51,7 @@ class EdgeServer:
     pings: int = 0
     url: str = ""
     loop: asyncio.AbstractEventLoop | None = None
+    tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> EdgeServer:
         app = web.Application(client_max_size=64 * 2**20)
@@ -56,9 +59,9 @@ class EdgeServer:
         app.router.add_get("/v1/stream", self._stream)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, auto_decompress=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self._runner.addresses[0][1]}"
         self._news, self.loop = asyncio.Condition(), asyncio.get_running_loop()
         return self
 
