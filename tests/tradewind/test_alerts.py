@@ -11,6 +11,8 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+import streams.gateway.metrics
+import streams.gateway.stream_metrics
 import streams.metrics
 from consumers.clickhouse.metrics import METRICS
 from tests.support.prometheus import prometheus_or_skip
@@ -33,10 +35,11 @@ def test_promtool_accepts_the_rules_and_the_configuration() -> None:
 
 
 def test_each_metric_in_the_rules_exists() -> None:
-    of_worker = [each for each in vars(streams.metrics).values() if isinstance(each, MetricWrapperBase)]
-    counters = {f"{family.name}_total" for each in of_worker for family in each.describe() if family.type == "counter"}
-    there = counters | {family.name for each in of_worker for family in each.describe()}
-    there |= {metric.name for metric in METRICS}
+    modules = (streams.metrics, streams.gateway.stream_metrics)
+    made = [each for module in modules for each in vars(module).values() if isinstance(each, MetricWrapperBase)]
+    counters = {f"{family.name}_total" for each in made for family in each.describe() if family.type == "counter"}
+    there = counters | {family.name for each in made for family in each.describe()}
+    there |= {metric.name for metric in (*METRICS, *streams.gateway.metrics.METRICS)}
     named = {name for rule in RULES for name in re.findall(r"tradewind_[a-z_]+", rule["expr"])}
     assert len(named) > 8
     assert named <= there
@@ -50,6 +53,7 @@ def test_each_rule_says_what_to_do() -> None:
 
 #: By rule, series that make it fire and when, and series with which it must not.
 WORKER, SINK = 'job="tradewind", instance="w"', 'job="tradewind", instance="s"'
+GATEWAY = 'job="tradewind", instance="g"'
 CASES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     "TradewindDown": ({f"up{{{WORKER}}}": "0x10"}, "4m", {f"up{{{WORKER}}}": "1x10"}),
     "TradewindNotReady": (
@@ -71,6 +75,18 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
         {f'tradewind_sink_lag{{{SINK}, topic="orders.v1", partition="0"}}': "0+5000x40"},
         "25m",
         {f'tradewind_sink_lag{{{SINK}, topic="orders.v1", partition="0"}}': "3000x40"},
+    ),
+    "TradewindGatewayRefuses": (
+        {
+            f'tradewind_gateway_requests_total{{{GATEWAY}, route="/v1/orders", status="2xx"}}': "0+60x30",
+            f'tradewind_gateway_requests_total{{{GATEWAY}, route="/v1/orders", status="5xx"}}': "0+20x30",
+        },
+        "20m",
+        {
+            f'tradewind_gateway_requests_total{{{GATEWAY}, route="/v1/orders", status="2xx"}}': "0+60x30",
+            f'tradewind_gateway_requests_total{{{GATEWAY}, route="/v1/orders", status="4xx"}}': "0+20x30",
+            f'tradewind_gateway_requests_total{{{GATEWAY}, route="/v1/orders", status="5xx"}}': "0+1x30",
+        },
     ),
     "TradewindDeadLetters": (
         {f'tradewind_events_total{{{WORKER}, stage="answer", outcome="dead_letter"}}': "0x5 1x10"},

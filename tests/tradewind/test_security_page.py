@@ -18,6 +18,12 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 
 def test_the_page_names_each_attacker_and_nobody_in_person() -> None:
-    for attacker in ("hostile text", "hostile producer", "curious merchant", "stolen consumer password"):
+    for attacker in (
+        "hostile text",
+        "hostile producer",
+        "stolen device",
+        "curious merchant",
+        "stolen consumer password",
+    ):
         assert attacker in PAGE
     assert "@" not in PAGE
