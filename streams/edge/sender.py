@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import aiohttp
 
 from streams.edge.answer import Answer, Next, read_answer
-from streams.edge.errors import QueueDiskFull
+from streams.edge.errors import EdgeError, QueueDiskFull
 from streams.edge.link import Link, State
 from streams.edge.log import log
 from streams.edge.pace import Backoff, Pace, Patience
@@ -124,6 +124,13 @@ class Sender:
                 raise
             await self._settle(batch, answer)
             await self._follow(batch, answer, key)
+
+    def ended(self, task: asyncio.Future[None]) -> None:
+        """Sending has ended, and why, if nobody asked for it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A fault of ours may quote an event; what is ours by name does not.
+            self.state, self.why = State.ENDED, str(error) if isinstance(error, EdgeError) else type(error).__name__
+            log.error("edge_sending_ended", why=self.why)
 
     async def settled(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds; it is looked at whenever something was settled or the state changed."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from streams.edge import EdgeClient, EdgePolicy, KeyRefused, QueueFull, QueueInUse, UnfitEvent, WrongAddress
+from streams.edge import EdgeClient, EdgeError, EdgePolicy, KeyRefused, QueueFull, QueueInUse, UnfitEvent, WrongAddress
 from streams.edge.link import State
 from tests.support.certificates import Authority
 from tests.support.edge_server import (
@@ -274,6 +274,28 @@ async def test_a_device_that_knows_of_a_network_does_not_wait(tmp_path: Path) ->
         await come_true(lambda: client._sender.state is State.WAITING, "it waits for an hour or so")
         client.link_is_back()
         assert await client.flush(10)
+
+
+async def test_a_queue_that_breaks_is_told(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        async with EdgeServer() as server, EdgeClient(server.url, KEY, tmp_path / "q", QUICK) as client:
+            await client.put("orders", order(1))
+            await client.flush(10)
+            client._queue._db.execute("DROP TABLE events")  # as another program might
+            client._sender.wake()
+            await come_true(lambda: client._sender.state is State.ENDED, "sending has ended")
+            assert "damaged" in client._sender.why
+            with pytest.raises(EdgeError, match="sending has ended"):
+                await client.flush(10)
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["edge_sending_ended"]
+
+
+@pytest.mark.parametrize(("url", "clear"), [("http://gateway.example.com", True), ("http://127.0.0.1:9", False)])
+async def test_a_key_in_the_clear_is_warned_about(tmp_path: Path, url: str, clear: bool) -> None:
+    with capture_logs() as logs:
+        async with EdgeClient(url, KEY, tmp_path / "q", QUICK, sending=False):
+            pass
+    assert [each["event"] for each in logs] == ["edge_in_the_clear"] * clear
 
 
 async def test_a_wait_that_passes_is_told(tmp_path: Path) -> None:
