@@ -32,7 +32,7 @@ from streams.edge.queue_totals import peek
 from tests.kafka.jars import pinned_version
 from tradewind.assembly import make_publisher
 
-RESULTS = Path(__file__).parent / "results" / "edge-faults.json"
+RESULTS = Path(__file__).parent / "results"
 _CATCH_UP_S = 180.0
 #: The outage begins after so much of the time.
 _OUTAGE_AT = 0.35
@@ -165,9 +165,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in asdict(Options()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, help="file for the figures; else in bench/results")
     args = vars(parser.parse_args())
-    results: Path = args.pop("results")
+    kept = RESULTS / ("edge-faults-kafka.json" if args["kafka"] else "edge-faults.json")
+    results: Path = args.pop("results") or kept
     with tempfile.TemporaryDirectory() as folder:
         figures = run_faults(Options(**args), Path(folder))
     results.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

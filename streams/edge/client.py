@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +18,7 @@ from streams.edge.disk import Disk
 from streams.edge.errors import EdgeError, KeyRefused
 from streams.edge.event import Entry, entry
 from streams.edge.link import Link, State
-from streams.edge.message import HELLO, Message
+from streams.edge.message import GAP, HELLO, Message
 from streams.edge.policy import EdgePolicy
 from streams.edge.queue import EdgeQueue, Refused
 from streams.edge.queue_totals import Counts
@@ -31,8 +31,8 @@ class Status:
     """How it stands.
 
     Attributes:
-        state: idle, sending, waiting (for the link or the gateway), or key_refused.
-        why: for the last two, in a few words.
+        state: idle, sending, waiting (for the link or the gateway), key_refused, or ended (the file can't be used).
+        why: for the last three, in a few words.
         counts: of the queue.
         traffic: what sending took so far.
         batch_bytes: size of the next request.
@@ -97,6 +97,7 @@ class EdgeClient:
     async def __aenter__(self) -> EdgeClient:
         if self._sends:
             self._sending = asyncio.ensure_future(self._sender.run())
+            self._sending.add_done_callback(self._sender.ended)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -106,8 +107,8 @@ class EdgeClient:
         """Stop; what was not acknowledged stays in the file."""
         if self._sending is not None:
             self._sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sending
+            # Why it ended by itself, if it did, was told.
+            await asyncio.gather(self._sending, return_exceptions=True)
             self._sending = None
         await self._link.close()
         await self._disk.close()
@@ -225,7 +226,9 @@ class EdgeClient:
                 async for message in messages:
                     if message.type == HELLO:
                         self._sender.hurry()  # there is a link
-                        if self._cursor is None:
+                    if message.place is None and message.type != GAP:
+                        # All before it was read, for whoever reads is waiting.
+                        if message.type != HELLO or self._cursor is None:
                             await self.confirm(message)
                         continue
                     yield message

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from streams.edge.errors import EdgeError
 from streams.edge.event import Entry
 from streams.edge.queue import EdgeQueue
 
@@ -79,7 +78,7 @@ class Disk:
         """One transaction for all; where it fails, nothing is kept, and each is to be told by itself."""
         try:
             await self.run(self.queue.put, [entry for put in puts for entry in put.entries])
-        except EdgeError:
+        except Exception:  # whatever it is, each is told by itself
             return False
         for put in puts:
             _tell(put, len(put.entries))

@@ -11,9 +11,14 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from streams.edge.errors import WrongAddress
+from streams.edge.log import log
 from streams.edge.policy import EdgePolicy
 
 _AGENT = "tradewind-edge/1"
+
+
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class State(str, Enum):
@@ -23,6 +28,7 @@ class State(str, Enum):
     SENDING = "sending"
     WAITING = "waiting"
     KEY_REFUSED = "key_refused"
+    ENDED = "ended"
 
 
 class Key:
@@ -79,6 +85,8 @@ class Link:
         if parts.username or parts.password or parts.query:
             raise WrongAddress("the gateway's address: expected no account and no ? in it; the key is given apart")
         self.url = url.rstrip("/")
+        if parts.scheme == "http" and not _is_here(parts.hostname):
+            log.warning("edge_in_the_clear", mend="use https://; whoever is on the way can read the key and the events")
         self.key = Key(key)
         self._tls = tls
         self._connect_s = policy.connect_s

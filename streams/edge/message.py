@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-HELLO, GAP = "hello", "gap"
+#: Messages that are about the stream. The gateway's sign of life is one too: what has no place is for nobody but us.
+HELLO, GAP, PING = "hello", "gap", "ping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def read_message(text: str | bytes) -> Message | None:
     """The message of a frame; None for what is none, such as the answer to a ping.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is no JSON object, or one that does not say where it stands in Kafka.
     """
     data = json.loads(text)
     if not isinstance(data, dict):
@@ -46,8 +47,11 @@ def read_message(text: str | bytes) -> Message | None:
     if not isinstance(kind, str) or not isinstance(cursor, str):
         return None
     place = None
-    if kind not in (HELLO, GAP):
-        place = (str(data["topic"]), int(data["partition"]), int(data["offset"]))
+    if "topic" in data:
+        try:
+            place = (str(data["topic"]), int(data["partition"]), int(data["offset"]))
+        except (KeyError, TypeError):
+            raise ValueError("a message without its place") from None
     return Message(cursor, kind, place, data.get("event") or {}, data.get("published_at"), data.get("pushed_at"), data)
 
 
@@ -75,11 +79,15 @@ class Seen:
 
 
 class SseLines:
-    """The `data` of server-sent events, fed with bytes as they come (HTML standard, 9.2.6)."""
+    """The `data` of server-sent events, fed with bytes as they come (HTML standard, 9.2.6).
+
+    An id without data, which only says how far the stream has come, is given as what a WebSocket has in its place.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []
+        self._id = b""
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The data of each event that is complete now."""
@@ -89,8 +97,12 @@ class SseLines:
             if not line:
                 if self._data:
                     yield b"\n".join(self._data)
-                self._data = []
+                elif self._id:
+                    yield json.dumps({"id": self._id.decode(), "type": PING}).encode()
+                self._data, self._id = [], b""
                 continue
             name, _, value = line.partition(b":")
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
+            elif name == b"id":
+                self._id = value.removeprefix(b" ")

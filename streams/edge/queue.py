@@ -13,16 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from streams.edge.errors import QueueFull
-from streams.edge.event import Entry
+from streams.edge.event import KINDS, Entry
 from streams.edge.lock import Lock
+from streams.edge.log import log
 from streams.edge.policy import EdgePolicy
 from streams.edge.queue_file import REFUSED, WAITING, open_file, told, transaction
 from streams.edge.queue_totals import CURSOR, Counts, counts, fact, read_totals
-
-log = structlog.get_logger("tradewind.edge")
 
 _SOURCE = "source "
 
@@ -279,7 +276,7 @@ class EdgeQueue:
     def _next_kind(self, order: str, not_kinds: Sequence[str]) -> str | None:
         # A kind at a time: the index has the first number of each.
         firsts = []
-        for (kind,) in self._db.execute("SELECT DISTINCT kind FROM events WHERE state = ?", (WAITING,)).fetchall():
+        for kind in KINDS:
             if kind in not_kinds:
                 continue
             sql = f"SELECT number FROM events WHERE state = ? AND kind = ? ORDER BY number {order}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.edge.errors import QueueBroken
+from streams.edge.event import KINDS
 from streams.edge.queue_file import APPLICATION_ID, REFUSED, WAITING, told
 
 CURSOR = "cursor"
@@ -78,9 +79,9 @@ def read_totals(db: sqlite3.Connection) -> Totals:
 def counts(db: sqlite3.Connection, totals: Totals, now: float) -> Counts:
     """How it stands."""
     # The lowest number of a kind is the oldest of it: the index has it without a look at all.
-    sql = """SELECT min(put_at) FROM events WHERE number IN
-        (SELECT min(number) FROM events WHERE state = ? GROUP BY kind)"""
-    (oldest,) = db.execute(sql, (WAITING,)).fetchone()
+    sql = "SELECT put_at FROM events WHERE state = ? AND kind = ? ORDER BY number LIMIT 1"
+    firsts = [row[0] for kind in KINDS if (row := db.execute(sql, (WAITING, kind)).fetchone()) is not None]
+    oldest = min(firsts, default=None)
     return Counts(
         totals.waiting,
         totals.waiting_bytes,

@@ -10,13 +10,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import structlog
 
 from streams.edge.answer import Next, read_answer
 from streams.edge.awake import Expected
 from streams.edge.errors import KeyRefused, WrongAddress
 from streams.edge.link import Link
-from streams.edge.message import Message, Seen, SseLines, read_message
+from streams.edge.log import log
+from streams.edge.message import HELLO, Message, Seen, SseLines, read_message
 from streams.edge.pace import Backoff
 from streams.edge.policy import EdgePolicy
 from streams.edge.sender import in_words
@@ -24,7 +24,6 @@ from streams.edge.sender import in_words
 if TYPE_CHECKING:
     from aiohttp.client import _RequestContextManager
 
-log = structlog.get_logger("tradewind.edge")
 
 _FRAME_BYTES = 16 * 2**20
 _ERROR_BYTES = 64 * 1024
@@ -74,7 +73,8 @@ class Receiver:
             try:
                 async with aclosing(self._connection(topics, cursor)) as connection:
                     async for message in connection:
-                        self._backoff.succeeded()
+                        if message.type != HELLO:  # with which also one begins that ends at once
+                            self._backoff.succeeded()
                         cursor = message.id
                         if self._seen.is_new(message):
                             self._expected.came(str(message.event.get("source_event_id")))

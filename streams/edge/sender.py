@@ -12,17 +12,15 @@ from random import Random
 from typing import Protocol, TypeVar
 
 import aiohttp
-import structlog
 
 from streams.edge.answer import Answer, Next, read_answer
-from streams.edge.errors import QueueDiskFull
+from streams.edge.errors import EdgeError, QueueDiskFull
 from streams.edge.link import Link, State
+from streams.edge.log import log
 from streams.edge.pace import Backoff, Pace, Patience
 from streams.edge.packing import packed
 from streams.edge.policy import EdgePolicy
 from streams.edge.queue import Batch, EdgeQueue
-
-log = structlog.get_logger("tradewind.edge")
 
 #: An answer of ours is small; what is larger comes from somebody else.
 _ANSWER_BYTES = 4 * 2**20
@@ -127,6 +125,13 @@ class Sender:
             await self._settle(batch, answer)
             await self._follow(batch, answer, key)
 
+    def ended(self, task: asyncio.Future[None]) -> None:
+        """Sending has ended, and why, if nobody asked for it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A fault of ours may quote an event; what is ours by name does not.
+            self.state, self.why = State.ENDED, str(error) if isinstance(error, EdgeError) else type(error).__name__
+            log.error("edge_sending_ended", why=self.why)
+
     async def settled(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds; it is looked at whenever something was settled or the state changed."""
         async with self._settled:
@@ -224,11 +229,11 @@ class Sender:
             self.traffic.put_off += 1
             pause = self._backoff.pause_s(answer.retry_after_s)
             log.info("edge_later", kind=batch.kind, why=answer.why, pause_s=round(pause, 2))
+            self._hurry.clear()  # before it is told, or who hurries at once is not heard
             await self._say(State.WAITING, answer.why)
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
-        self._hurry.clear()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), seconds)
 

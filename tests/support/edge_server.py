@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -34,6 +35,8 @@ class EdgeServer:
         messages: what the stream has; the cursor after message n is its number plus 1.
         keys: those that open the door.
         stream_script: what to do with the next streams: `cut:N` after N messages, `silent`, or a status.
+        resumed_from: the cursor that each stream came with.
+        tls: for HTTPS.
     """
 
     script: list[Step] = field(default_factory=list)
@@ -44,9 +47,11 @@ class EdgeServer:
     keys: set[str] = field(default_factory=lambda: {KEY})
     stream_script: list[str] = field(default_factory=list)
     resumed_from: list[str | None] = field(default_factory=list)
+    signs: list[str] = field(default_factory=list)
     pings: int = 0
     url: str = ""
     loop: asyncio.AbstractEventLoop | None = None
+    tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> EdgeServer:
         app = web.Application(client_max_size=64 * 2**20)
@@ -54,9 +59,9 @@ class EdgeServer:
         app.router.add_get("/v1/stream", self._stream)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, auto_decompress=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self._runner.addresses[0][1]}"
         self._news, self.loop = asyncio.Condition(), asyncio.get_running_loop()
         return self
 
@@ -68,19 +73,21 @@ class EdgeServer:
         async with self._news:
             for event in events:
                 number = len(self.messages)
-                self.messages.append(
-                    {
-                        "id": f"c{number + 1}",
-                        "type": kind,
-                        "topic": f"{kind}.v1",
-                        "partition": 0,
-                        "offset": number,
-                        "published_at": 1_700_000_000_000 + number,
-                        "pushed_at": 1_700_000_000_001 + number,
-                        "event": event,
-                        **more,
-                    }
-                )
+                at = {
+                    "topic": f"{kind}.v1",
+                    "partition": 0,
+                    "offset": number,
+                    "published_at": 1_700_000_000_000 + number,
+                }
+                said = {"id": f"c{number + 1}", "type": kind, "pushed_at": 1_700_000_000_001 + number}
+                about = {} if kind == "gap" else {**at, "event": event}
+                self.messages.append({**said, **about, **more})
+            self._news.notify_all()
+
+    async def sign_of_life(self, cursor: str) -> None:
+        """What the gateway says when there is nothing to say: how far the stream has come."""
+        async with self._news:
+            self.signs.append(cursor)
             self._news.notify_all()
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
@@ -137,7 +144,9 @@ class EdgeServer:
         await socket.send_json(hello)
         reading = asyncio.ensure_future(self._read(socket))
         try:
-            await self._tell(start, cut, socket.send_json)
+            await self._tell(
+                start, cut, socket.send_json, lambda cursor: socket.send_json({"id": cursor, "type": "ping"})
+            )
         except ConnectionError:
             pass
         finally:
@@ -164,15 +173,24 @@ class EdgeServer:
         await response.write(b": a comment\n\n")
         await send(hello)
         with suppress(ConnectionError):
-            await self._tell(start, cut, send)
+            await self._tell(start, cut, send, lambda cursor: response.write(f": ping\nid: {cursor}\n\n".encode()))
         return response
 
-    async def _tell(self, start: int, cut: int | None, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    async def _tell(
+        self,
+        start: int,
+        cut: int | None,
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        sign: Callable[[str], Awaitable[None]],
+    ) -> None:
         told = 0
         while cut is None or told < cut:
             async with self._news:
-                while len(self.messages) <= start:
+                while len(self.messages) <= start and not self.signs:
                     await self._news.wait()
+            if self.signs:
+                await sign(self.signs.pop(0))
+                continue
             await send(self.messages[start])
             start, told = start + 1, told + 1
 

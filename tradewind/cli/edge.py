@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Optional
+from urllib.parse import urlsplit
 
 import typer
 
@@ -239,6 +240,9 @@ def _settings() -> Settings:
 
 def _address(settings: Settings, url: Optional[str]) -> str:
     if found := url or os.environ.get(URL_VARIABLE):
+        host = urlsplit(found).hostname or ""
+        if found.startswith("http://") and not host.startswith("127.") and host not in ("localhost", "::1"):
+            _tell("warning: http:// and another machine: whoever is on the way can read the key; use https://")
         return found
     scheme = "https" if settings.gateway_certificate else "http"
     host = "127.0.0.1" if settings.gateway_host in ("0.0.0.0", "::") else settings.gateway_host  # noqa: S104

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from streams.edge import EdgeClient, EdgePolicy, KeyRefused, QueueFull, QueueInUse, UnfitEvent, WrongAddress
+from streams.edge import EdgeClient, EdgeError, EdgePolicy, KeyRefused, QueueFull, QueueInUse, UnfitEvent, WrongAddress
 from streams.edge.link import State
+from tests.support.certificates import Authority
 from tests.support.edge_server import (
     KEY,
     EdgeServer,
@@ -28,6 +31,7 @@ from tests.support.edge_server import (
     say,
     too_large,
 )
+from tests.support.waiting import come_true
 
 #: All times a hundredth of what a device has, so that a test takes no longer than its work.
 QUICK = EdgePolicy(
@@ -184,9 +188,7 @@ async def test_a_refused_key_stops_everything_until_it_is_changed(tmp_path: Path
 
 async def test_order_is_kept_whatever_happens(tmp_path: Path) -> None:
     script = [cut_before, hang(taken=False), say(503, "full"), cut_before] * 3
-    policy = EdgePolicy(
-        **{name: getattr(QUICK, name) for name in QUICK.__slots__} | {"batch_events": 7}  # type: ignore[arg-type]
-    )
+    policy = replace(QUICK, batch_events=7)
     async with EdgeServer(script) as server, EdgeClient(server.url, KEY, tmp_path / "q", policy) as client:
         ids = [await client.put("orders", order(number)) for number in range(60)]
         assert await client.flush(20)
@@ -248,6 +250,58 @@ async def test_one_client_at_a_time(tmp_path: Path) -> None:
 def test_what_is_no_address(tmp_path: Path, url: str) -> None:
     with pytest.raises(WrongAddress):
         EdgeClient(url, KEY, tmp_path / "q")
+
+
+async def test_a_gateway_is_trusted_by_its_certificate_and_no_other(tmp_path: Path) -> None:
+    authority = Authority.new(tmp_path / "ca")
+    server = EdgeServer(tls=authority.server_context("127.0.0.1"))
+    async with server:
+        async with EdgeClient(server.url, KEY, tmp_path / "q", QUICK) as client:
+            await client.put("orders", order(1))
+            await come_true(lambda: client._sender.state is State.WAITING, "it finds that it can't be trusted")
+            assert client._sender.why == "the gateway's certificate is not trusted"
+            assert not server.requests
+        trusting = ssl.create_default_context(cafile=str(authority.certificate))
+        async with EdgeClient(server.url, KEY, tmp_path / "q", QUICK, tls=trusting) as client:
+            assert await client.flush(10)
+        assert len(server.taken["orders"]) == 1
+
+
+async def test_a_device_that_knows_of_a_network_does_not_wait(tmp_path: Path) -> None:
+    policy = replace(QUICK, backoff_first_s=3_600.0, backoff_most_s=3_600.0)
+    async with EdgeServer([cut_before]) as server, EdgeClient(server.url, KEY, tmp_path / "q", policy) as client:
+        await client.put("orders", order(1))
+        await come_true(lambda: client._sender.state is State.WAITING, "it waits for an hour or so")
+        client.link_is_back()
+        assert await client.flush(10)
+
+
+async def test_a_queue_that_breaks_is_told(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        async with EdgeServer() as server, EdgeClient(server.url, KEY, tmp_path / "q", QUICK) as client:
+            await client.put("orders", order(1))
+            await client.flush(10)
+            client._queue._db.execute("DROP TABLE events")  # as another program might
+            client._sender.wake()
+            await come_true(lambda: client._sender.state is State.ENDED, "sending has ended")
+            assert "damaged" in client._sender.why
+            with pytest.raises(EdgeError, match="sending has ended"):
+                await client.flush(10)
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["edge_sending_ended"]
+
+
+@pytest.mark.parametrize(("url", "clear"), [("http://gateway.example.com", True), ("http://127.0.0.1:9", False)])
+async def test_a_key_in_the_clear_is_warned_about(tmp_path: Path, url: str, clear: bool) -> None:
+    with capture_logs() as logs:
+        async with EdgeClient(url, KEY, tmp_path / "q", QUICK, sending=False):
+            pass
+    assert [each["event"] for each in logs] == ["edge_in_the_clear"] * clear
+
+
+async def test_a_wait_that_passes_is_told(tmp_path: Path) -> None:
+    async with EdgeClient("http://127.0.0.1:9", KEY, tmp_path / "q", QUICK) as client:
+        await client.put("orders", order(1))
+        assert not await client.flush(0.05)
 
 
 async def test_neither_key_nor_text_is_logged(tmp_path: Path) -> None:

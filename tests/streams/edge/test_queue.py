@@ -24,6 +24,7 @@ from streams.edge import EdgePolicy, QueueBroken, QueueDiskFull, QueueFull, Queu
 from streams.edge.event import Entry
 from streams.edge.queue import Batch, EdgeQueue
 from streams.edge.queue_totals import peek
+from tests.faults.small_disk import NoSmallDisk, small_disk
 
 KINDS = ("listings", "orders", "questions")
 
@@ -291,6 +292,42 @@ def test_a_full_disk_loses_nothing_that_was_confirmed(queue: EdgeQueue) -> None:
     queue.close()
     with EdgeQueue(queue.path) as again:
         assert numbers(again.take(99, 10**6)) == [5, 6, 7, 8, 9, 30]
+
+
+def put_until_full(queue: EdgeQueue) -> int:
+    """How many events were confirmed before the disk was full."""
+    confirmed = 0
+    while True:
+        try:
+            queue.put([made(confirmed + at, size=500) for at in range(20)])
+        except QueueDiskFull:
+            return confirmed
+        confirmed += 20
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    try:
+        with small_disk(tmp_path / "disk", 4) as disk:
+            ballast = disk / "ballast"
+            ballast.write_bytes(b"\0" * 2**20)
+            with EdgeQueue(disk / "q") as queue:
+                confirmed = put_until_full(queue)
+                assert confirmed > 500
+                batch = queue.take(50, 10**6)
+                assert batch is not None
+                try:
+                    queue.settle(batch, batch.numbers, {})
+                except QueueDiskFull:  # it may want room, and is tried again until there is some
+                    ballast.unlink()
+                    queue.settle(batch, batch.numbers, {})
+                assert queue.counts().waiting == confirmed - 50
+            ballast.unlink(missing_ok=True)
+            with EdgeQueue(disk / "q") as queue:
+                queue.put([made(100_000)])
+                there = numbers(queue.take(10**6, 10**9))
+            assert there == [*range(50, confirmed), 100_000]
+    except NoSmallDisk as why:
+        pytest.skip(str(why))
 
 
 _PUTS = """

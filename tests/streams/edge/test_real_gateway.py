@@ -91,7 +91,7 @@ async def test_a_gateway_that_is_killed_costs_at_most_a_copy(served: Gateway, tm
 
 
 def test_a_client_that_is_killed_goes_on_where_it_was(served: Gateway, tmp_path: Path) -> None:
-    rows = [order(number, event_id=str(uuid.uuid4())) for number in range(12_000)]
+    rows = [order(number, event_id=str(uuid.uuid4())) for number in range(6_000)]
     file, queue = tmp_path / "orders.jsonl", tmp_path / "q"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command = [sys.executable, "-m", "tradewind", "edge", "send", str(file), "--kind", "orders", "--url", served.url]
@@ -112,12 +112,9 @@ def test_a_client_that_is_killed_goes_on_where_it_was(served: Gateway, tmp_path:
     found = on_topic(served, ORDERS, ids)
     assert found.keys() == ids
     assert found.total() <= len(ids) + EdgePolicy().batch_events
-    third = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert json.loads(third.stdout)["skipped"] == len(rows)
-    assert on_topic(served, ORDERS, ids) == found
 
 
-@pytest.mark.parametrize("transport", ["websocket", "sse"])
+@pytest.mark.parametrize("transport", ["websocket", pytest.param("sse", marks=pytest.mark.slow)])
 async def test_what_the_agents_make_is_received_once_also_when_the_gateway_is_killed(
     served: Gateway, tmp_path: Path, transport: Literal["websocket", "sse"]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from streams.edge import EdgeClient, EdgePolicy, KeyRefused, Message, WrongAddress
+from streams.edge.message import read_message
 from tests.support.edge_server import KEY, EdgeServer
 from tests.support.waiting import come_true
 
@@ -125,6 +126,38 @@ async def test_a_ping_goes_out_only_while_a_draft_is_expected(tmp_path: Path) ->
         await server.say({"n": 1})
         await reading
         assert client._receiver.pings <= pings + 1  # one may have been on its way
+
+
+@both
+async def test_a_sign_of_life_moves_the_place_and_nothing_else(tmp_path: Path, transport: Transport) -> None:
+    policy = replace(QUICK, transport=transport, silent_s=10.0)
+    async with EdgeServer() as server, EdgeClient(server.url, KEY, tmp_path / "q", policy) as client:
+        reading = asyncio.ensure_future(read(client, 1))
+        await come_true(lambda: bool(server.resumed_from), "the stream is open")
+        await server.sign_of_life("c9")
+        await come_true(lambda: client._cursor == "c9", "the place has moved")
+        assert client._queue.cursor() == "c9"
+        await server.say({"n": 0})
+        assert events(await reading) == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"pong": 1}', None),
+        ('{"id": "c", "type": "hello", "resumed": true}', (None, "hello")),
+        ('{"id": "c", "type": "news", "topic": "news.v1", "partition": 1, "offset": 2}', (("news.v1", 1, 2), "news")),
+    ],
+)
+def test_frames(text: str, place: tuple[object, str] | None) -> None:
+    found = read_message(text)
+    assert (found and (found.place, found.type)) == place
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"id": "c", "type": "x", "topic": "t", "offset": null}'])
+def test_frames_that_are_broken(text: str) -> None:
+    with pytest.raises(ValueError, match=r"message|Expecting"):
+        read_message(text)
 
 
 async def test_a_gap_is_told(tmp_path: Path) -> None:
