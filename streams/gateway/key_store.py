@@ -164,8 +164,8 @@ class KeyStore:
 
     def _follow(self) -> None:
         """Read the file whenever its keys change, until it is another file or the store is closed."""
-        # Asked before it is opened: a file that is put in its place meanwhile is noticed at the first look. And one that
-        # is away for a moment is not made anew, for that would be without any key.
+        # Asked before it is opened: a file that is put in its place meanwhile is noticed at the first look.
+        # One that is away for a moment is not made anew, for that would be without any key.
         place, known, data_version = _place(self._path), -1, -1
         with opened(self._path, make=False) as file:
             store_at = time.monotonic() + _STORE_S
