@@ -39,7 +39,6 @@ from bench.edge_links_chart import draw
 from bench.edge_links_echo import HELD, HELD_S
 from bench.edge_links_figures import Way, figures, upload_table, way, way_table
 from bench.edge_links_stack import (
-    PATIENCE_S,
     Ground,
     Kind,
     Phone,
@@ -59,7 +58,6 @@ from bench.links.namespaces import isolate
 from bench.links.tun import bring_up
 from bench.on_kafka import skip
 from schemas.topics import QUESTIONS
-from tests.support.waiting import until
 from tradewind.demo import journey
 from tradewind.processes import child
 from tradewind.stack.supervisor import ProcessSpec, Supervisor
@@ -235,16 +233,8 @@ def _ask_in_turns(askers: Sequence[Phone], rows: Sequence[dict[str, Any]], pace:
         if number % (len(askers) * 20) == 0:
             tell(f"{number // len(askers)} of {len(rows)} questions a link")
     for phone in askers:
-        _all_came(phone, phone)
-
-
-def _all_came(asker: Phone, *listeners: Phone) -> None:
-    for phone in listeners:
-        until(
-            lambda it=phone: it.drafts.keys() >= asker.puts.keys(),  # type: ignore[misc]
-            f"every draft of {asker.kind.name} is on {phone.kind.name}",
-            PATIENCE_S,
-        )
+        for each in list(phone.puts):
+            phone.wait(phone, each)
 
 
 def _push_to_sleepers(
@@ -258,7 +248,7 @@ def _push_to_sleepers(
         made = question(row, buyer.merchant)
         buyer.ask(made)
         for phone in asleep:
-            until(lambda it=phone, id_=made["event_id"]: id_ in it.drafts, "a pushed draft", PATIENCE_S)  # type: ignore[misc]
+            buyer.wait(phone, made["event_id"])
         pushed.append(made["event_id"])
 
 
@@ -271,8 +261,7 @@ def _wait_long(waiting: Sequence[Phone], rows: Sequence[dict[str, Any]], stop: t
         for phone in waiting:
             phone.ask(made[id(phone)])
         for phone in waiting:
-            wanted = made[id(phone)]["event_id"]
-            until(lambda it=phone, id_=wanted: id_ in it.drafts, "a held draft", PATIENCE_S)  # type: ignore[misc]
+            phone.wait(phone, made[id(phone)]["event_id"])
 
 
 def _stall(phone: Phone, rows: Sequence[dict[str, Any]], stop: threading.Event, stalls: dict[str, float]) -> None:
@@ -287,7 +276,7 @@ def _stall(phone: Phone, rows: Sequence[dict[str, Any]], stop: threading.Event, 
         time.sleep(rng.uniform(0.0, seconds))
         made = question(row, phone.merchant)
         phone.ask(made)
-        until(lambda id_=made["event_id"]: id_ in phone.drafts, "the draft of a question in a stall", PATIENCE_S)  # type: ignore[misc]
+        phone.wait(phone, made["event_id"])
         stalls[made["event_id"]] = round(seconds, 2)
 
 
