@@ -13,7 +13,7 @@ a network namespace of its own behind an emulated link (bench/links/). All run i
 - links: what the emulator can do here, and what loss does to cubic and to bbr.
 
 Stalls and handovers don't come by themselves here, for a hundred questions would meet none or one of them by luck.
-What is finished is written, also when the run is interrupted.
+What is finished is written, also when the run is interrupted; docs/edge.md gets its tables and its chart from there.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from bench import engine_machine
 from bench.edge_links_chart import draw
 from bench.edge_links_echo import HELD, HELD_S
 from bench.edge_links_figures import Way, figures, upload_table, way, way_table
+from bench.edge_links_report import PAGE, page
 from bench.edge_links_stack import (
     Ground,
     Kind,
@@ -316,6 +317,7 @@ def main() -> int:
         print(f"no link can be emulated here: {why}", file=sys.stderr)
         return 3
     _show(found)
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
     if "full" in found:
         draw(found, CHART)
     return 0

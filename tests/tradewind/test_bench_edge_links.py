@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import edge_links_figures
-from bench.edge_links import LINKS, running
+from bench.edge_links import LINKS, RESULTS, running
 from bench.edge_links_chart import draw
 from bench.edge_links_figures import SHARES, Way, figures, way
 from bench.edge_links_phone import _EVENT_ID
+from bench.edge_links_report import PAGE, page
 from bench.edge_links_stack import question
 
 REQUEST: dict[str, Any] = {"began": 1000.002, "server": {"read": 0.5, "check": 1.5, "kafka": 3.0}}
@@ -95,3 +96,11 @@ def test_the_chart_and_the_tables_have_every_link(tmp_path: Path) -> None:
     assert edge_links_figures.way_table("title", rows).row_count == len(rows)
     upload = {"link": "3g", "congestion": "bbr", "orders": 1, "sent_bytes": 1, "body_bytes": 9, "seconds": [1.0]}
     assert edge_links_figures.upload_table([upload]).row_count == 1
+
+
+def test_the_page_has_the_tables_of_the_figures() -> None:
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    text = PAGE.read_text(encoding="utf-8")
+    assert page(text, found) == text
+    with pytest.raises(ValueError, match="no place for figures"):
+        page("nothing", found)
