@@ -43,8 +43,24 @@ def draw(found: Figures, file: Path) -> None:
                 wide = max(0.0, sum(parts[share] for share in shares))
                 axis.barh(at, wide, left=left, color=colour, label=label if at == 0 else None, height=0.62)
                 left += wide
-            axis.plot(total["p95"], at, marker="|", markersize=11, color="black", label="p95" if at == 0 else None)
-            axis.plot(total["p99"], at, marker="x", markersize=6, color="black", label="p99" if at == 0 else None)
+            axis.plot(
+                total["p95"],
+                at,
+                marker="|",
+                markersize=11,
+                color="black",
+                linestyle="none",
+                label="p95" if at == 0 else None,
+            )
+            axis.plot(
+                total["p99"],
+                at,
+                marker="x",
+                markersize=6,
+                color="black",
+                linestyle="none",
+                label="p99" if at == 0 else None,
+            )
             axis.annotate(f"{total['p50']:,.0f}", (left, at), xytext=(3, -3), textcoords="offset points", fontsize=8)
         axis.set_yticks(range(len(names)), [label_of(name) for name in names], fontsize=8)
         axis.set_title(f"Question on the phone to draft on the phone, {title}: an ordinary one", fontsize=10)
