@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from bench import edge_links_figures
 from bench.edge_links import LINKS, RESULTS, running
 from bench.edge_links_chart import draw
 from bench.edge_links_figures import SHARES, Way, figures, way
-from bench.edge_links_phone import _EVENT_ID
+from bench.edge_links_phone import event_ids
 from bench.edge_links_report import PAGE, page
 from bench.edge_links_stack import question
 
@@ -78,7 +80,8 @@ def test_figures_are_of_all_questions_and_an_ordinary_one() -> None:
 def test_a_request_tells_which_questions_it_brought() -> None:
     made = question({"listing_id": "l-1", "text": "?"}, "m-1")
     body = b"[" + json.dumps(made).encode() + b"]"
-    assert [found.decode() for found in _EVENT_ID.findall(body)] == [made["event_id"]]
+    for sent in (body, zstd.compress(body), gzip.compress(body)):
+        assert [found.decode() for found in event_ids(sent)] == [made["event_id"]]
     assert (made["listing_id"], made["merchant_id"]) == ("l-1-m-1", "m-1")
 
 
