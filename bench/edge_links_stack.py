@@ -54,6 +54,11 @@ class Ground:
     logs: Path
 
 
+def tell(text: str) -> None:
+    """Progress, for whoever waits."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
 def apache_kafka() -> str | None:
     """Why Apache Kafka can't be had; None where it can. Fetches its jars, so it wants the machine's own network."""
     try:

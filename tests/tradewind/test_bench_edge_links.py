@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import edge_links_figures
-from bench.edge_links import LINKS, RESULTS, running
+from bench.edge_links import RESULTS
 from bench.edge_links_chart import draw
 from bench.edge_links_figures import SHARES, Way, figures, way
+from bench.edge_links_parts import LINKS, running
 from bench.edge_links_phone import event_ids
 from bench.edge_links_report import PAGE, page
 from bench.edge_links_stack import question
