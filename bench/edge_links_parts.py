@@ -32,7 +32,7 @@ _SLEEPERS = 2
 _ASLEEP_S = 12.2
 _BUYER, _SLEEPER = "buyer", "sleeper"
 _KEEP_AWAKE_S = 1.5
-_PATH_PACE = 14.0
+_PATH_PACE = 7.0
 _ORDERS, _UPLOADS = 2_000, 3
 
 
