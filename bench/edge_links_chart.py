@@ -16,6 +16,8 @@ _PIECES = {
     "Kafka and gateway, out": (("push",), "#ee8866"),
     "link down": (("link_down",), "#66ccee"),
 }
+#: Tails beyond so many times the longest ordinary question stand in words, or they would press all else together.
+_ROOM = 1.35
 
 
 def draw(found: Figures, file: Path) -> None:
@@ -36,6 +38,7 @@ def draw(found: Figures, file: Path) -> None:
     )
     for axis, (title, rows) in zip(axes[:, 0], panels, strict=True):
         names = list(rows)[::-1]
+        limit = _ROOM * max(row["total"]["p50"] for row in rows.values())
         for at, name in enumerate(names):
             left = 0.0
             parts, total = rows[name]["around_the_median"], rows[name]["total"]
@@ -43,16 +46,21 @@ def draw(found: Figures, file: Path) -> None:
                 wide = max(0.0, sum(parts[share] for share in shares))
                 axis.barh(at, wide, left=left, color=colour, label=label if at == 0 else None, height=0.62)
                 left += wide
-            axis.plot(total["p95"], at, marker="|", markersize=11, color="black", label="p95" if at == 0 else None)
-            axis.plot(total["p99"], at, marker="x", markersize=6, color="black", label="p99" if at == 0 else None)
-            axis.annotate(f"{total['p50']:,.0f}", (left, at), xytext=(3, -3), textcoords="offset points", fontsize=8)
-        axis.set_yticks(range(len(names)), [label_of(name) for name in names], fontsize=8)
+            for share, mark, size in (("p95", "|", 11), ("p99", "x", 6)):
+                named = share if at == 0 else None
+                axis.plot(total[share], at, mark, markersize=size, color="black", label=named)
+            far = ", ".join(f"{share} {total[share]:,.0f} ms" for share in ("p95", "p99") if total[share] > limit)
+            if far:
+                axis.annotate(f"{far} >", (limit, at), (-3, -3), textcoords="offset points", fontsize=8, ha="right")
+        axis.set_yticks(
+            range(len(names)), [f"{label_of(name)}   {rows[name]['total']['p50']:,.0f}" for name in names], fontsize=8
+        )
         axis.set_title(f"Question on the phone to draft on the phone, {title}: an ordinary one", fontsize=10)
         axis.set_xlabel("milliseconds", fontsize=8)
         axis.tick_params(axis="x", labelsize=8)
         axis.grid(axis="x", linewidth=0.3)
         axis.set_axisbelow(True)
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, limit)
     axes[0, 0].legend(fontsize=7, ncols=4, loc="upper center", bbox_to_anchor=(0.45, -0.16), frameon=False)
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None})

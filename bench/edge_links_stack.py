@@ -54,6 +54,11 @@ class Ground:
     logs: Path
 
 
+def tell(text: str) -> None:
+    """Progress, for whoever waits."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
 def apache_kafka() -> str | None:
     """Why Apache Kafka can't be had; None where it can. Fetches its jars, so it wants the machine's own network."""
     try:
@@ -108,7 +113,7 @@ def times_in_kafka(settings: Settings) -> dict[str, int]:
         value = message.value()
         asked = codec.decode_event(QUESTIONS, value if isinstance(value, bytes) else None)
         assert isinstance(asked, QuestionAsked)
-        found[str(asked.event_id)] = message.timestamp()[1]
+        found.setdefault(str(asked.event_id), message.timestamp()[1])
     return found
 
 
@@ -159,6 +164,18 @@ class Phone:
         """Let it ask; gives the question's id."""
         self._tell({"ask": row})
         return str(row["event_id"])
+
+    def wait(self, listener: Phone, question_id: str) -> None:
+        """Wait until a question is acknowledged and its draft is on a phone.
+
+        Raises:
+            TimeoutError: one of them does not come.
+        """
+
+        def both() -> bool:
+            return question_id in self.requests and question_id in listener.drafts
+
+        until(both, f"{listener.kind.name} has a draft, and {self.kind.name} its acknowledgement", PATIENCE_S)
 
     def upload(self, path: Path) -> dict[str, Any]:
         """Let it hand over a file of orders, and wait for the acknowledgements.
