@@ -241,15 +241,19 @@ def _money(avro_type: Mapping[str, Any]) -> Converter:
         except (InvalidOperation, ValueError) as error:
             raise Wrong(*no_amount) from error
         # A NaN equals nothing. What was computed in binary, such as 0.1 + 0.2, misses the cent by its last bits.
-        if rounded != amount and not (
-            isinstance(value, float) and abs(rounded - amount) < 4 * Decimal(math.ulp(value))
-        ):
+        if rounded != amount and not (isinstance(value, float) and _meant(value, amount, rounded)):
             raise Wrong(*no_amount)
         if not -beyond < rounded < beyond:
             raise Wrong(f"an amount of at most {precision} digits", "check the amount")
         return rounded
 
     return convert
+
+
+def _meant(value: float, amount: Decimal, rounded: Decimal) -> bool:
+    """Whether a float misses an amount by its last bits alone; where these are large, by no thousandth of a cent."""
+    nearest = min(4 * math.ulp(value), 1e-5) if math.isfinite(value) else 0.0
+    return nearest > 0 and abs(rounded - amount) < Decimal(nearest)
 
 
 def _whole(bits: int) -> Converter:
