@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from schemas.limits import excess_of_entries
@@ -299,7 +300,7 @@ def _enum(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> str:
         symbol = getattr(value, "value", value)
         if isinstance(symbol, str):
-            found = symbols.get(symbol) or symbols.get(symbol.strip().upper())
+            found: str | None = symbols.get(symbol) or symbols.get(symbol.strip().upper())
             if found is not None:
                 return found
         raise Wrong(*no_symbol)
@@ -313,10 +314,7 @@ def _map(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise Wrong("names with their values", 'write it like {"material": "cotton"}')
-        return {
-            _string(key): _inner(convert_item, item, lambda key=key: f".{short(str(key))}")
-            for key, item in value.items()
-        }
+        return {_string(key): _inner(convert_item, item, partial(_under, key)) for key, item in value.items()}
 
     return convert
 
@@ -327,7 +325,7 @@ def _array(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> list[Any]:
         if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple)):
             raise Wrong("a list", 'write it like ["first", "second"]')
-        return [_inner(convert_item, item, lambda place=place: f"[{place}]") for place, item in enumerate(value)]
+        return [_inner(convert_item, item, partial(_at, place)) for place, item in enumerate(value)]
 
     return convert
 
@@ -341,7 +339,7 @@ def _record(avro_type: Mapping[str, Any]) -> Converter:
         datum = {}
         for name, field, convert_item in fields:
             if name in value:
-                datum[name] = _inner(convert_item, value[name], lambda name=name: f".{name}")
+                datum[name] = _inner(convert_item, value[name], partial(_under, name))
             elif "default" in field:
                 datum[name] = default_of(field)
             else:
@@ -349,6 +347,14 @@ def _record(avro_type: Mapping[str, Any]) -> Converter:
         return datum
 
     return convert
+
+
+def _under(name: object) -> str:
+    return f".{short(str(name))}"
+
+
+def _at(place: int) -> str:
+    return f"[{place}]"
 
 
 def _inner(convert: Converter, value: Any, path: Callable[[], str]) -> Any:
