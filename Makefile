@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency bench-edge-push bench-edge-links kafka-versions faults sink-faults edge-faults hostile wheel clean
+.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency bench-edge-ingest bench-edge-push bench-edge-links kafka-versions faults sink-faults edge-faults hostile wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ bench-insights: $(READY) ## plant 200 anomalies in a real year and count those f
 
 bench-queries: $(READY) ## time analysts' queries over 50 million orders, into bench/results/
 	@$(BIN)/python -m bench.queries $(ARGS)
+
+bench-edge-ingest: $(READY) ## measure events over HTTP beside FastAPI's handlers, into bench/results/
+	@$(BIN)/python -m bench.edge_ingest $(ARGS)
 
 bench-latency: $(READY) ## time questions to their drafts on Apache Kafka, and events without the model, into bench/results/
 	@$(BIN)/python -m bench.latency $(ARGS)

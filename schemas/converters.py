@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from schemas.limits import excess_of_entries
@@ -241,15 +242,19 @@ def _money(avro_type: Mapping[str, Any]) -> Converter:
         except (InvalidOperation, ValueError) as error:
             raise Wrong(*no_amount) from error
         # A NaN equals nothing. What was computed in binary, such as 0.1 + 0.2, misses the cent by its last bits.
-        if rounded != amount and not (
-            isinstance(value, float) and abs(rounded - amount) < 4 * Decimal(math.ulp(value))
-        ):
+        if rounded != amount and not (isinstance(value, float) and _meant(value, amount, rounded)):
             raise Wrong(*no_amount)
         if not -beyond < rounded < beyond:
             raise Wrong(f"an amount of at most {precision} digits", "check the amount")
         return rounded
 
     return convert
+
+
+def _meant(value: float, amount: Decimal, rounded: Decimal) -> bool:
+    """Whether a float misses an amount by its last bits alone; where these are large, by no thousandth of a cent."""
+    nearest = min(4 * math.ulp(value), 1e-5) if math.isfinite(value) else 0.0
+    return nearest > 0 and abs(rounded - amount) < Decimal(nearest)
 
 
 def _whole(bits: int) -> Converter:
@@ -295,7 +300,7 @@ def _enum(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> str:
         symbol = getattr(value, "value", value)
         if isinstance(symbol, str):
-            found = symbols.get(symbol) or symbols.get(symbol.strip().upper())
+            found: str | None = symbols.get(symbol) or symbols.get(symbol.strip().upper())
             if found is not None:
                 return found
         raise Wrong(*no_symbol)
@@ -309,10 +314,7 @@ def _map(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise Wrong("names with their values", 'write it like {"material": "cotton"}')
-        return {
-            _string(key): _inner(convert_item, item, lambda key=key: f".{short(str(key))}")
-            for key, item in value.items()
-        }
+        return {_string(key): _inner(convert_item, item, partial(_under, key)) for key, item in value.items()}
 
     return convert
 
@@ -323,7 +325,7 @@ def _array(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> list[Any]:
         if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple)):
             raise Wrong("a list", 'write it like ["first", "second"]')
-        return [_inner(convert_item, item, lambda place=place: f"[{place}]") for place, item in enumerate(value)]
+        return [_inner(convert_item, item, partial(_at, place)) for place, item in enumerate(value)]
 
     return convert
 
@@ -337,7 +339,7 @@ def _record(avro_type: Mapping[str, Any]) -> Converter:
         datum = {}
         for name, field, convert_item in fields:
             if name in value:
-                datum[name] = _inner(convert_item, value[name], lambda name=name: f".{name}")
+                datum[name] = _inner(convert_item, value[name], partial(_under, name))
             elif "default" in field:
                 datum[name] = default_of(field)
             else:
@@ -345,6 +347,14 @@ def _record(avro_type: Mapping[str, Any]) -> Converter:
         return datum
 
     return convert
+
+
+def _under(name: object) -> str:
+    return f".{short(str(name))}"
+
+
+def _at(place: int) -> str:
+    return f"[{place}]"
 
 
 def _inner(convert: Converter, value: Any, path: Callable[[], str]) -> Any:

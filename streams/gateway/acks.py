@@ -110,7 +110,7 @@ class Acks:
         self._loop = asyncio.get_running_loop()
         self._in_hand = 0
         self._finished: list[_Batch] = []
-        self._broken = False
+        self._broken = self._overdue = False
         self._away: str | None = None
         self._told: dict[str, float] = {}
         self._doubt = threading.Event()
@@ -200,8 +200,12 @@ class Acks:
                 self._replace()
 
     def _replace(self) -> None:
-        """Begin anew with another producer: one that met a fatal error never sends again."""
-        log.warning("Kafka's client met an error that it can't go on from; beginning with a new one")
+        """Begin anew with another producer.
+
+        One that met a fatal error never sends again. One whose messages ran out of time asks for a new epoch first, and
+        not every broker gives it. What the old one still had is answered with 503.
+        """
+        log.warning("Kafka was away, or its client met an error that it can't go on from; beginning with a new one")
         broken, self._producer, self._broken = self._producer, self._make(), False
         broken.purge()
         broken.flush(1.0)
@@ -234,6 +238,8 @@ class Acks:
         if error.code() in _UNKNOWN_TOPIC:
             self._tell("Kafka lacks a topic that the gateway writes; create it: tradewind topics create")
             return REFUSED
+        if error.code() == KafkaError._MSG_TIMED_OUT:
+            self._overdue = True
         self._error(error)
         return NOT_ACKNOWLEDGED
 
@@ -256,6 +262,7 @@ class Acks:
                     time.sleep(_POLL_S)
                 else:
                     self._away = None
+                    self._broken, self._overdue = self._broken or self._overdue, False
                     break
 
     def _tell(self, what: str) -> None:

@@ -136,7 +136,7 @@ class App:
         try:
             if topic is not None and method == "POST":
                 timing = Timing()
-                answer = await self._ingest(topic, route, headers, receive, timing)
+                answer = await self._ingest(topic, route, scope.get("http_version", "1.1"), headers, receive, timing)
             else:
                 answer = self._plain(topic, method, path)
         except ClientGone:
@@ -168,7 +168,13 @@ class App:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
 
     async def _ingest(
-        self, topic: Topic, route: str, headers: Mapping[bytes, bytes], receive: ASGIReceive, timing: Timing
+        self,
+        topic: Topic,
+        route: str,
+        version: str,
+        headers: Mapping[bytes, bytes],
+        receive: ASGIReceive,
+        timing: Timing,
     ) -> Answer:
         key = self._keys.admit(_text(headers.get(b"authorization")), Scope.PUBLISH)
         if isinstance(key, Problem):
@@ -179,7 +185,9 @@ class App:
         clock = time.perf_counter
         began = clock()
         limit = self._limits.body_bytes
-        body = await read_body(receive, headers.get(b"content-length"), limit, self._limits.body_s)
+        length = headers.get(b"content-length")
+        # In HTTP/2 a request ends by a frame of its own; who answers before it resets the stream.
+        body = await read_body(receive, length, limit, self._limits.body_s, ends_by_length=version[0] == "1")
         if isinstance(body, Problem):
             return problem_answer(body)
         timing.read = clock() - began

@@ -35,11 +35,14 @@ def too_large(limit: int, how: str) -> Problem:
     )
 
 
-async def read_body(receive: Receive, length: bytes | None, limit: int, within_s: float) -> bytes | Problem:
+async def read_body(
+    receive: Receive, length: bytes | None, limit: int, within_s: float, *, ends_by_length: bool = True
+) -> bytes | Problem:
     """The whole body as it was sent; 413 where it is longer than the limit, 408 where it takes too long.
 
     Args:
         length: what `Content-Length` says, None without one.
+        ends_by_length: whether the body is whole once it has that length, or when the server says so.
 
     Raises:
         ClientGone: the connection was closed in the middle.
@@ -49,7 +52,7 @@ async def read_body(receive: Receive, length: bytes | None, limit: int, within_s
         return too_large(limit, "as it is sent")
     with _Deadline(within_s) as deadline:
         try:
-            return await _whole(receive, expected, limit)
+            return await _whole(receive, expected if ends_by_length else None, limit)
         except asyncio.CancelledError:
             if not deadline.passed:
                 raise
