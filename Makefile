@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency kafka-versions faults sink-faults edge-faults hostile wheel clean
+.PHONY: help setup demo up test test-kafka test-slow unit lint audit format bench-sink bench-engine bench-queries bench-insights bench-latency bench-edge-push bench-edge-links kafka-versions faults sink-faults edge-faults hostile wheel clean
 
 help:           ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,12 @@ bench-queries: $(READY) ## time analysts' queries over 50 million orders, into b
 
 bench-latency: $(READY) ## time questions to their drafts on Apache Kafka, and events without the model, into bench/results/
 	@$(BIN)/python -m bench.latency $(ARGS)
+
+bench-edge-push: $(READY) ## push to 5,000 devices, and have all of them come back at once, into bench/results/ (about 8 minutes)
+	@$(BIN)/python -m bench.edge_push $(ARGS)
+
+bench-edge-links: $(READY) ## time questions from phones behind 5G, LTE, 3G and Wi-Fi to their drafts, into bench/results/ (about 25 minutes)
+	@$(BIN)/python -m bench.edge_links $(ARGS)
 
 kafka-versions: $(READY) ## try the essential path on each version of Apache Kafka, into bench/results/ (about 15 minutes)
 	@$(BIN)/python -m bench.compatibility $(ARGS)

@@ -3,10 +3,10 @@
     python -m bench.edge_ingest_peers KIND PORT
 
 Three kinds, all under Uvicorn with uvloop and httptools, in one process as the gateway is, with pydantic's validation,
-the same acks (all, idempotent) and no wait for more messages. The value is the model's own JSON: less work than Avro.
+the same acks (all) and no wait for more messages. The value is the model's own JSON, which is less work than Avro.
 
 - flush: a plain function, which FastAPI runs in a thread; confluent-kafka's produce and flush.
-- aiokafka: a coroutine that awaits aiokafka's send_and_wait.
+- aiokafka: a coroutine that awaits aiokafka's send_and_wait; not idempotent, for the embedded broker refuses it that.
 - future: a coroutine with a future for each message, set by confluent-kafka's delivery report from a polling thread.
 """
 
@@ -78,7 +78,7 @@ def aiokafka_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True)
+        producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all")
         await producer.start()
         held["producer"] = producer
         yield

@@ -76,6 +76,7 @@ class Server:
     port: int
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    metrics_port: int = 0
 
     @property
     def pid(self) -> int:
@@ -85,8 +86,8 @@ class Server:
 
     def start(self) -> float:
         """Start it; gives how long it took to be ready."""
-        metrics = choose_port(0, _HOST)
-        change = {"gateway_port": self.port, "metrics_port": metrics, "log_format": "json"}
+        self.metrics_port = choose_port(0, _HOST)
+        change = {"gateway_port": self.port, "metrics_port": self.metrics_port, "log_format": "json"}
         environment = {**os.environ, **self.settings.model_copy(update=change).environment()}
         ours = ["-m", "tradewind", "gateway"]
         command = ours if self.name == "gateway" else ["-m", "bench.edge_push_peer", str(self.port)]
@@ -231,17 +232,11 @@ def measure(
     return found
 
 
-def _open_streams(server: Server) -> int:
-    """Sockets that the process has with devices, as Linux has it."""
-    mine = {
-        os.readlink(link)
-        for link in Path(f"/proc/{server.pid}/fd").iterdir()
-        if link.is_symlink() and os.path.lexists(link)
-    }
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    port = f"{server.port:04X}"
-    established = [each for each in lines if each[1].endswith(f":{port}") and each[3] == "01"]
-    return sum(f"socket:[{each[9]}]" in mine for each in established)
+def _open_streams(server: Server) -> float:
+    """Streams that the gateway says are open."""
+    with urlopen(f"http://{_HOST}:{server.metrics_port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("tradewind_stream_connections{"))
 
 
 def make_keys(settings: Settings, merchants: int) -> list[str]:

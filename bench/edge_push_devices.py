@@ -19,6 +19,7 @@ from typing import Any, cast
 
 BACK_WITHIN_S = 2.0
 _PACE = 250  # connections a process begins in a second
+_TEXT, _PING, _PONG, _FINAL, _MASKED = 1, 9, 10, 0x80, 0x80
 _WEBSOCKET = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -137,8 +138,13 @@ class Device(asyncio.Protocol):
                 length, begin = int.from_bytes(buffer[begin : begin + 8], "big"), begin + 8
             if begin + length > end:
                 break
-            if buffer[at] & 0x0F == 1:
+            opcode = buffer[at] & 0x0F
+            if opcode == _TEXT:
                 self._message(buffer[begin : begin + length])
+            elif opcode == _PING and self._out is not None:  # Uvicorn ends who does not answer
+                self._out.write(
+                    bytes((_FINAL | _PONG, _MASKED | length)) + b"\0\0\0\0" + buffer[begin : begin + length]
+                )
             at = begin + length
         return buffer[at:]
 

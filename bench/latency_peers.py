@@ -16,6 +16,7 @@ import asyncio
 import signal
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from random import Random
 from typing import Any
@@ -77,12 +78,16 @@ def forwarded(codec: Codec, value: bytes | None) -> bytes:
     return codec.encode_event(draft(question))
 
 
-def our_app(settings: Settings) -> faust.App:
-    """The worker's own path, with a task that takes no time."""
-    app, codec = make_app(group("lane"), settings), make_codec(settings)
+async def at_once(question: QuestionAsked, message: Inbound) -> AnswerDrafted:
+    """A task that takes no time."""
+    return draft(question)
 
-    async def work(question: QuestionAsked, message: Inbound) -> AnswerDrafted:
-        return draft(question)
+
+def our_app(
+    settings: Settings, work: Callable[[QuestionAsked, Inbound], Awaitable[AnswerDrafted]] = at_once
+) -> faust.App:
+    """The worker's own path, with that task."""
+    app, codec = make_app(group("lane"), settings), make_codec(settings)
 
     lane: Lane[QuestionAsked] = Lane(
         "answer",

@@ -47,9 +47,9 @@ def throughput(link: LinkEmulator, way: str, seconds: float, congestion: str = "
 
     def serve(listening: socket.socket) -> None:
         listening.listen(1)
-        _congestion(listening, congestion)
         connection, _ = listening.accept()
         with connection:
+            _congestion(connection, congestion)  # the route's came before the listener's
             if way == "up":
                 arrived.append(receive(connection, seconds))
             else:

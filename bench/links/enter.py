@@ -5,6 +5,7 @@ A script of its own that imports nothing of ours: it is started anew for each co
 
 import ctypes
 import os
+import socket
 import sys
 
 _CLONE_NEWNET = 0x40000000
@@ -18,6 +19,10 @@ def main() -> None:
     if libc.setns(space, _CLONE_NEWNET) != 0:
         sys.exit(f"the phone's network namespace can't be entered: {os.strerror(ctypes.get_errno())}")
     os.close(space)
+    # Its name is of the phone's namespace, and it closes before what is in there is ended: who is late must not stay.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        if door.connect_ex("\0tradewind-phone") != 0:
+            sys.exit("the link has ended")
     try:
         os.execvp(command[0], command)
     except OSError as error:

@@ -80,6 +80,7 @@ class Connection:
         "_idle",
         "_now_ms",
         "_pump",
+        "_quiet",
         "behind",
         "catching_up",
         "key_id",
@@ -104,6 +105,9 @@ class Connection:
         self._now_ms = now_ms
         self._pump: asyncio.Task[None] | None = None
         self._idle = False
+        # While it is not greeted, or what was read from Kafka is on its way, its place is ahead of what the device has:
+        # a sign of life would name it, and a device that then breaks off would come back past what it never got.
+        self._quiet = True
 
     @property
     def open(self) -> bool:
@@ -141,18 +145,28 @@ class Connection:
         if self._pump is None and self.open and not self.catching_up:
             self._pump = asyncio.ensure_future(self._run())
 
+    async def greet(self, body: Mapping[str, Any]) -> None:
+        """Send the first message.
+
+        Raises:
+            LineClosed: the device has gone.
+        """
+        await self.line.note(body)
+        self._quiet = False
+
     def ping(self) -> None:
         """Send a sign of life, unless something is being sent anyway."""
-        if self._pump is None and self.open:
+        if self._pump is None and self.open and not self._quiet:
             self._pump = asyncio.ensure_future(self._send_ping())
 
     async def push_scanned(self, found: Sequence[Pushed], reached: Mapping[Place, int]) -> None:
         """Send what it gets of messages that were read from Kafka; who does not take them in time is ended."""
         pieces = self.reading.scanned(found, reached)
+        self._quiet = True
         for start in range(0, len(pieces), _AT_ONCE):
-            if not self.open:
-                return
-            await self._in_time(self._send(pieces[start : start + _AT_ONCE], "kafka"))
+            if self.open:
+                await self._in_time(self._send(pieces[start : start + _AT_ONCE], "kafka"))
+        self._quiet = False
 
     async def push_gap(self, missing: Sequence[Missing]) -> None:
         """Tell what Kafka no longer has."""
@@ -160,7 +174,9 @@ class Connection:
         if not passed:
             return
         stream_metrics.GAPS.inc()
+        self._quiet = True
         await self._in_time(self.line.note(gap(self.reading.cursor(self._history), passed)))
+        self._quiet = False
 
     async def _in_time(self, sending: Coroutine[Any, Any, None]) -> None:
         try:

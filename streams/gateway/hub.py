@@ -30,7 +30,8 @@ _BEAT_S = 0.5
 _PATIENCE_S = 30.0  # a broker that is away for so long is told as not being ready
 _START_S = 10.0  # a device waits so long for a gateway that has just been started
 _AHEAD_S = 3.0  # and so long for one that is behind the one it comes from
-_HOT = 4_000  # messages whose text is kept for those who are about to be sent it
+#: Messages whose text is kept for those who are about to be sent it: how many, how much of them, for how long.
+_HOT, _HOT_BYTES, _HOT_MS = 4_000, 16 * 1024 * 1024, 5_000
 #: Live streams read from memory, whatever the settings say of replay.
 _LEAST_KEPT_S = 30.0
 _LEAST_KEPT_BYTES = 8 * 1024 * 1024
@@ -99,6 +100,7 @@ class Hub:
         self._by_key: dict[str, int] = {}
         self._count = 0
         self._hot: deque[Pushed] = deque()
+        self._hot_bytes = 0
         self._caught_up = asyncio.Event()
         self._advanced = asyncio.Event()
         self._stopping = False
@@ -203,12 +205,12 @@ class Hub:
         beginning: asyncio.Task[None] | None = None
         try:
             if offsets is None:
-                await connection.line.note(hello(connection.begin_now(), reading, resumed=False))
+                await connection.greet(hello(connection.begin_now(), reading, resumed=False))
                 connection.catching_up = False
                 connection.wake()
             else:
                 reading.resume(self.history, offsets)
-                await connection.line.note(hello(reading.cursor(self.history), reading, resumed=True))
+                await connection.greet(hello(reading.cursor(self.history), reading, resumed=True))
                 beginning = asyncio.ensure_future(self._bring_up(connection))
             return await asyncio.shield(connection.over)
         except LineClosed:
@@ -265,6 +267,7 @@ class Hub:
             if listening := self._by_merchant.get(message.merchant_id):
                 message.cursor = history.cursor
                 self._hot.append(message)
+                self._hot_bytes += message.wire_size
                 wanting = [each for each in listening if message.topic in each.reading.topics]
                 for connection in wanting:
                     connection.incoming(message.seq)
@@ -284,8 +287,12 @@ class Hub:
 
     def _let_go(self, now_ms: float) -> None:
         self.history.evict(now_ms)
-        while self._hot and (len(self._hot) > _HOT or self._hot[0].seq < self.history.next_seq - _HOT):
-            self._hot.popleft().forget_written()
+        while self._hot and (
+            len(self._hot) > _HOT or self._hot_bytes > _HOT_BYTES or self._hot[0].kept_ms < now_ms - _HOT_MS
+        ):
+            message = self._hot.popleft()
+            self._hot_bytes -= message.wire_size
+            message.forget_written()
 
     async def _beat(self) -> None:
         """Signs of life, keys that were revoked, and memory that is let go; for ever."""

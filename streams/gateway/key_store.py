@@ -164,8 +164,10 @@ class KeyStore:
 
     def _follow(self) -> None:
         """Read the file whenever its keys change, until it is another file or the store is closed."""
-        with opened(self._path) as file:
-            place, known, data_version = _place(self._path), -1, -1
+        # Asked before it is opened: a file that is put in its place meanwhile is noticed at the first look.
+        # One that is away for a moment is not made anew, for that would be without any key.
+        place, known, data_version = _place(self._path), -1, -1
+        with opened(self._path, make=False) as file:
             store_at = time.monotonic() + _STORE_S
             while not self._closing.wait(self._look_s if known >= 0 else 0):
                 if _place(self._path) != place:  # another was put in its place, such as a backup

@@ -30,6 +30,7 @@ class Pushed:
         merchant_id: whose it is.
         seq: the order in which this process saw it; -1 where it is not in its memory.
         kept_ms: when its time in memory began.
+        wire_size: bytes that it had in Kafka.
         cursor: where a device is that follows live and has just received this; None where nobody did when it came.
     """
 
@@ -42,9 +43,13 @@ class Pushed:
     seq: int = -1
     kept_ms: float = 0.0
     cursor: str | None = field(default=None, repr=False)
+    wire_size: int = field(init=False, repr=False)
     _event: bytes | None = field(default=None, repr=False)
     _text: str | None = field(default=None, repr=False)
     _sse: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.wire_size = len(self.value)
 
     @property
     def size(self) -> int:

@@ -77,9 +77,17 @@ def reader_config(client: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def merchant_of(whose: Whose, topic: int, value: bytes | None, stop: threading.Event, place: str) -> str | None:
+def merchant_of(
+    whose: Whose,
+    topic: int,
+    value: bytes | None,
+    stop: threading.Event,
+    place: str,
+    turned: Callable[[], None] = lambda: None,
+) -> str | None:
     """Whose message it is; None for one that can't be read, which is logged. Waits for the registry."""
     while not stop.is_set():
+        turned()
         try:
             found = whose.merchant_of(PUSHED[topic], value)
         except RegistryUnavailable as unavailable:
@@ -152,10 +160,11 @@ class Tail:
     def _run(self) -> None:
         anew = False
         while not self._closing.is_set():
+            self._turned()
             try:
                 self._follow(anew)
             except KafkaException as error:
-                if is_forbidden(error.args[0]):
+                if is_forbidden(error.args[0]) or error.args[0].code() == KafkaError._INVALID_ARG:
                     self._loop.call_soon_threadsafe(self._fail, error)
                     return
                 self._on_error(error.args[0])
@@ -165,6 +174,10 @@ class Tail:
                 self._loop.call_soon_threadsafe(self._fail, error)
                 return
             anew = True
+
+    def _turned(self) -> None:
+        """Waiting for Kafka or the registry is no reason to start the process anew, which brings neither back."""
+        self._turned_at = time.monotonic()
 
     def _fail(self, error: Exception) -> None:
         if not self.failed.done():
@@ -184,7 +197,7 @@ class Tail:
             following: dict[Place, int | None] = self._begin(consumer, batch)
             unread = set(following)
             while not self._closing.is_set():
-                self._turned_at = time.monotonic()
+                self._turned()
                 self._add_partitions(consumer, following, batch)
                 messages = self._next(consumer)
                 for message in messages:
@@ -262,7 +275,8 @@ class Tail:
         following[place] = offset + 1
         value = message.value()
         assert not isinstance(value, str)  # the types allow for deserializers
-        merchant_id = merchant_of(self._whose, place[0], value, self._closing, f"{name}, {number}, {offset}")
+        where = f"{name}, {number}, {offset}"
+        merchant_id = merchant_of(self._whose, place[0], value, self._closing, where, self._turned)
         if merchant_id is None:
             batch.ends.append((place, offset + 1))
             return True
