@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Optional
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Optional
 
 import typer
 
+from tradewind.cli.edge_options import (
+    KEY_VARIABLE,
+    URL_VARIABLE,
+    address_of,
+    key_of,
+    own,
+    queue_of,
+    rows_of,
+    tell,
+    trust_of,
+)
 from tradewind.cli.files import opened, progress
 from tradewind.cli.guard import one_line_errors
-from tradewind.cli.shared import Exit, err, fail, load_settings, out, print_json
+from tradewind.cli.shared import Exit, fail, load_settings, out, print_json
 
 if TYPE_CHECKING:
-    import ssl
-
     from schemas.topics import Topic
     from schemas.validation import Problem
     from streams.edge.message import Message
@@ -26,8 +33,6 @@ if TYPE_CHECKING:
     from tradewind.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Send events through the gateway as a device does, and get drafts.")
-
-KEY_VARIABLE, URL_VARIABLE = "TRADEWIND_EDGE_KEY", "TRADEWIND_EDGE_URL"
 
 _Url = typer.Option(
     None, "--url", help=f"The gateway's address; else {URL_VARIABLE}, else the gateway that the settings describe."
@@ -72,8 +77,8 @@ def send(
         fail(str(error), Exit.USAGE)
     topic = topic_named(chosen)
     settings = _settings()
-    address, key = _address(settings, url), _key(key_file)
-    target = _file(settings, queue, "edge.sqlite")
+    address, key = address_of(settings, url), key_of(key_file)
+    target = queue_of(settings, queue, "edge.sqlite")
     regular = Path(file).resolve() if file != "-" and Path(file).is_file() else None
     outcome = edge_send.Outcome()
     told: list[str] = []
@@ -81,13 +86,13 @@ def send(
     def on_problem(line: Optional[int], problem: Problem) -> None:
         told.append("")
         if not max_problems or len(told) <= max_problems:
-            _tell(f"{'stdin' if file == '-' else file}:{line}: {problem}")
+            tell(f"{'stdin' if file == '-' else file}:{line}: {problem}")
 
     def on_wait(why: str, waiting: int) -> None:
-        _tell(f"waiting ({why}); {waiting:,} events are kept in {target}")
+        tell(f"waiting ({why}); {waiting:,} events are kept in {target}")
 
     async def run() -> None:
-        async with EdgeClient(address, key, target, tls=_tls(ca)) as client:
+        async with EdgeClient(address, key, target, tls=trust_of(ca)) as client:
             await edge_send.send(
                 client,
                 chosen,
@@ -102,7 +107,7 @@ def send(
 
     early: tuple[str, Exit] | None = None
     with one_line_errors(), opened(file) as (source, size), progress(size, hidden=as_json) as (on_bytes, on_row):
-        rows = _rows(file, _own(source) if file == "-" else source, file_format, topic, on_bytes)
+        rows = rows_of(file, own(source) if file == "-" else source, file_format, topic, on_bytes)
         try:
             asyncio.run(run())
         except KeyRefused as error:
@@ -127,7 +132,7 @@ def status(
     from streams.edge.queue_totals import peek
 
     settings = _settings()
-    target = _file(settings, queue, "edge.sqlite")
+    target = queue_of(settings, queue, "edge.sqlite")
     with one_line_errors():
         counts, cursor = peek(target)
     if as_json:
@@ -162,7 +167,7 @@ def refused(
     if again and forget:
         fail("give --again or --forget, not both", Exit.USAGE)
     settings = _settings()
-    target = _file(settings, queue, "edge.sqlite")
+    target = queue_of(settings, queue, "edge.sqlite")
     if not target.is_file():
         fail(f"{target}: no such file; edge send makes it")
     with one_line_errors(), EdgeQueue(target) as opened_queue:
@@ -201,15 +206,15 @@ def receive(
     from streams.edge import EdgeClient, EdgePolicy
 
     settings = _settings()
-    address, key = _address(settings, url), _key(key_file)
-    target = _file(settings, queue, "edge-receive.sqlite")
+    address, key = address_of(settings, url), key_of(key_file)
+    target = queue_of(settings, queue, "edge-receive.sqlite")
     wanted = [name.strip() for name in (topics or "").split(",") if name.strip()]
     shown = 0
 
     async def run() -> None:
         nonlocal shown
         policy = EdgePolicy(transport="sse" if sse else "websocket")
-        async with EdgeClient(address, key, target, policy, tls=_tls(ca), sending=False) as client:
+        async with EdgeClient(address, key, target, policy, tls=trust_of(ca), sending=False) as client:
             stream = client.stream(wanted)
             try:
                 while once is None or shown < once:
@@ -238,78 +243,6 @@ def _settings() -> Settings:
     return settings
 
 
-def _address(settings: Settings, url: Optional[str]) -> str:
-    if found := url or os.environ.get(URL_VARIABLE):
-        host = urlsplit(found).hostname or ""
-        if found.startswith("http://") and not host.startswith("127.") and host not in ("localhost", "::1"):
-            _tell("warning: http:// and another machine: whoever is on the way can read the key; use https://")
-        return found
-    scheme = "https" if settings.gateway_certificate else "http"
-    host = "127.0.0.1" if settings.gateway_host in ("0.0.0.0", "::") else settings.gateway_host  # noqa: S104
-    return f"{scheme}://{host}:{settings.gateway_port}"
-
-
-def _key(key_file: Optional[Path]) -> str:
-    """The key; never an argument, for everybody on the machine can read those."""
-    if key_file is not None:
-        try:
-            text = key_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            fail(f"{key_file}: {why}; give the file that holds the key", Exit.USAGE)
-    else:
-        text = os.environ.get(KEY_VARIABLE, "").strip()
-    if not text:
-        fail(f"no API key; set {KEY_VARIABLE} or give --key-file (tradewind keys create makes one)", Exit.USAGE)
-    if len(text.split()) > 1 or not text.isascii() or not text.isprintable():
-        fail("the API key: expected one word like tw_ID_SECRET, and nothing else", Exit.USAGE)
-    return text
-
-
-def _tls(ca: Optional[Path]) -> ssl.SSLContext | None:
-    if ca is None:
-        return None
-    import ssl
-
-    try:
-        return ssl.create_default_context(cafile=str(ca))
-    except (OSError, ssl.SSLError) as error:
-        fail(f"--ca {ca}: no certificates can be read from it ({error}); give a PEM file", Exit.USAGE)
-
-
-def _file(settings: Settings, queue: Optional[Path], name: str) -> Path:
-    if queue is not None:
-        return queue
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return settings.data_dir / name
-
-
-def _own(source: BinaryIO) -> BinaryIO:
-    """Standard input under another name: a thread may still read at the end, and Python wants the first one's lock."""
-    try:
-        return os.fdopen(os.dup(source.fileno()), "rb")
-    except (OSError, AttributeError):  # it is no file, as in a test
-        return source
-
-
-def _rows(file: str, source: Any, file_format: str, topic: Topic, on_bytes: Any) -> Any:
-    from tradewind.publish import UnknownFormat, detect, rows_csv, rows_jsonl
-
-    if file_format not in ("auto", "jsonl", "csv"):
-        fail(f"--format {file_format}: expected jsonl, csv or auto", Exit.USAGE)
-    chosen = "jsonl" if file_format == "auto" and file == "-" else file_format
-    if chosen == "auto":
-        try:
-            chosen = detect(Path(file))
-        except UnknownFormat as error:
-            fail(str(error), Exit.USAGE)
-    if chosen == "shopify":
-        fail("a Shopify export goes by tradewind publish; a device sends JSON lines or CSV", Exit.USAGE)
-    return (
-        rows_csv(source, topic, on_progress=on_bytes) if chosen == "csv" else rows_jsonl(source, on_progress=on_bytes)
-    )
-
-
 def _tell_outcome(
     outcome: Outcome,
     file: str,
@@ -323,7 +256,7 @@ def _tell_outcome(
     from tradewind.cli.edge_send import words_of
 
     for each in outcome.refused[: max_problems or None]:
-        _tell(f"{each.origin or each.event_id}: refused by the gateway: {words_of(each)}")
+        tell(f"{each.origin or each.event_id}: refused by the gateway: {words_of(each)}")
     if as_json:
         counts = {"rows": outcome.rows, "bad": outcome.bad, "skipped": outcome.skipped}
         more = {
@@ -335,7 +268,7 @@ def _tell_outcome(
         print_json({"file": file, "topic": topic.name, **counts, **more})
     else:
         if max_problems and problems > max_problems:
-            _tell(f"and {problems - max_problems:,} more problems; --max-problems 0 prints them all")
+            tell(f"and {problems - max_problems:,} more problems; --max-problems 0 prints them all")
         parts = [f"sent {outcome.sent:,} events to {topic.name}"]
         before = f", {outcome.bad_before:,} of them bad" if outcome.bad_before else ""
         parts += [f"{outcome.skipped:,} rows were read before{before}"] if outcome.skipped else []
@@ -359,9 +292,3 @@ def _show_refused(each: Refused, *, as_json: bool) -> None:
         return
     where = f" ({each.origin})" if each.origin else ""
     out.print(f"{each.kind} {each.event_id}{where}: {words_of(each)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _tell(text: str) -> None:
-    from tradewind.cli.text import printable
-
-    err.print(printable(text), markup=False, soft_wrap=True)
