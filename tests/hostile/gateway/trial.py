@@ -16,10 +16,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from streams.gateway.key_file import create, revoke
-
 from schemas.reader import read_all
 from schemas.topics import LISTINGS, ORDERS, QUESTIONS
+from streams.gateway.key_file import create, revoke
 from streams.gateway.keys import ApiKey, Scope
 from tests.hostile.gateway.shots import CANARY, PATHS, Secrets, Shot, event
 from tests.hostile.gateway.wire import PATIENCE_S, Answer, exchange, read_answer, request
