@@ -11,17 +11,13 @@ from dotenv import dotenv_values
 from tradewind.settings import Settings
 
 _PREFIX = "TRADEWIND_"
-#: Of a device, which has none of the settings: `tradewind edge` reads them by itself.
-_OF_A_DEVICE = {"TRADEWIND_EDGE_KEY", "TRADEWIND_EDGE_URL"}
 
 
 def misspelt(names: Iterable[str]) -> dict[str, str | None]:
     """Those of the variables that are no setting though they begin like one, each with the setting that is nearest."""
     known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
     found: dict[str, str | None] = {}
-    for name in sorted(
-        {name.upper() for name in names if name.upper().startswith(_PREFIX)} - set(known) - _OF_A_DEVICE
-    ):
+    for name in sorted({name.upper() for name in names if name.upper().startswith(_PREFIX)} - set(known)):
         found[name] = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.75)), None)
     return found
 

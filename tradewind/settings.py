@@ -199,10 +199,10 @@ class Settings(BaseSettings):
     gateway_replay_bytes: int = Field(64 * 1024 * 1024, ge=0, description="And of that so many bytes at most.")
 
     # Edge client
-    edge_url: str = Field(
-        "http://localhost:8080",
+    edge_url: str | None = Field(
+        None,
         pattern=r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$",
-        description="Gateway that `tradewind edge` talks to.",
+        description="Gateway that `tradewind edge` talks to; else the one that these settings describe.",
     )
     edge_key: SecretStr | None = Field(None, description="API key for it, as `tradewind keys create` prints it.")
 
@@ -210,7 +210,8 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str:
         """Where the gateway is reached from its own machine."""
         scheme = "http" if self.gateway_certificate is None else "https"
-        host = f"[{self.gateway_host}]" if ":" in self.gateway_host else self.gateway_host
+        host = "127.0.0.1" if self.gateway_host in ("0.0.0.0", "::") else self.gateway_host  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         return f"{scheme}://{host}:{self.gateway_port}"
 
     @property
@@ -233,7 +234,7 @@ class Settings(BaseSettings):
             raise ValueError(f"should be 0 (for ever) or at least {MIN_DAYS}, longer than Kafka keeps events")
         return days
 
-    @field_validator("model", "model_url", "model_api_key", "policies", mode="before")
+    @field_validator("model", "model_url", "model_api_key", "policies", "edge_url", "edge_key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         """Compose passes a variable that nobody has set as an empty one."""

@@ -77,7 +77,7 @@ def send(
         fail(str(error), Exit.USAGE)
     topic = topic_named(chosen)
     settings = _settings()
-    address, key = address_of(settings, url), key_of(key_file)
+    address, key = address_of(settings, url), key_of(settings, key_file)
     target = queue_of(settings, queue, "edge.sqlite")
     regular = Path(file).resolve() if file != "-" and Path(file).is_file() else None
     outcome = edge_send.Outcome()
@@ -206,7 +206,7 @@ def receive(
     from streams.edge import EdgeClient, EdgePolicy
 
     settings = _settings()
-    address, key = address_of(settings, url), key_of(key_file)
+    address, key = address_of(settings, url), key_of(settings, key_file)
     target = queue_of(settings, queue, "edge-receive.sqlite")
     wanted = [name.strip() for name in (topics or "").split(",") if name.strip()]
     shown = 0

@@ -15,22 +15,21 @@ if TYPE_CHECKING:
     from schemas.topics import Topic
     from tradewind.settings import Settings
 
+#: Settings' names, for what a person is told.
 KEY_VARIABLE, URL_VARIABLE = "TRADEWIND_EDGE_KEY", "TRADEWIND_EDGE_URL"
 
 
 def address_of(settings: Settings, url: Optional[str]) -> str:
     """The gateway that is meant."""
-    if found := url or os.environ.get(URL_VARIABLE):
+    if found := url or settings.edge_url:
         host = urlsplit(found).hostname or ""
         if found.startswith("http://") and not host.startswith("127.") and host not in ("localhost", "::1"):
             tell("warning: http:// and another machine: whoever is on the way can read the key; use https://")
         return found
-    scheme = "https" if settings.gateway_certificate else "http"
-    host = "127.0.0.1" if settings.gateway_host in ("0.0.0.0", "::") else settings.gateway_host  # noqa: S104
-    return f"{scheme}://{host}:{settings.gateway_port}"
+    return settings.gateway_url
 
 
-def key_of(key_file: Optional[Path]) -> str:
+def key_of(settings: Settings, key_file: Optional[Path]) -> str:
     """The key; never an argument, for everybody on the machine can read those."""
     if key_file is not None:
         try:
@@ -39,7 +38,7 @@ def key_of(key_file: Optional[Path]) -> str:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             fail(f"{key_file}: {why}; give the file that holds the key", Exit.USAGE)
     else:
-        text = os.environ.get(KEY_VARIABLE, "").strip()
+        text = settings.edge_key.get_secret_value().strip() if settings.edge_key else ""
     if not text:
         fail(f"no API key; set {KEY_VARIABLE} or give --key-file (tradewind keys create makes one)", Exit.USAGE)
     if len(text.split()) > 1 or not text.isascii() or not text.isprintable():

@@ -22,6 +22,7 @@ from tests.support.edge_server import KEY, EdgeServer, order, refuse_order, say,
 from tests.support.waiting import until
 from tests.tradewind.cli.conftest import Cli
 from tradewind.cli.shared import Exit
+from tradewind.settings import Settings
 
 
 @pytest.fixture
@@ -120,6 +121,21 @@ def test_no_gateway_is_told_and_what_waits_is_kept(cli: Cli, tmp_path: Path, mon
     assert "waiting (the gateway can't be reached: Connection refused); 2 events are kept in" in result.stderr
     assert "error: 2 events wait in" in result.stderr
     assert json.loads(cli("edge", "status", "--json").stdout)["waiting"] == 2
+
+
+def test_the_gateway_of_a_local_stack_is_found_and_the_key_in_a_file_of_settings(
+    cli: Cli, server: EdgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TRADEWIND_EDGE_URL", "TRADEWIND_EDGE_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text(f"TRADEWIND_EDGE_KEY={KEY}\n", encoding="utf-8")
+    folder = Settings().data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "stack.json").write_text(json.dumps({"pid": os.getpid(), "gateway_url": server.url}), encoding="utf-8")
+    result = cli("edge", "send", str(rows(tmp_path / "o.jsonl", 1)), "--kind", "orders")
+    assert (result.exit_code, result.stdout) == (Exit.OK, "sent 1 events to orders.v1\n")
+    assert "is no setting" not in result.stderr
 
 
 def test_a_refused_key(cli: Cli, server: EdgeServer, tmp_path: Path) -> None:
