@@ -169,8 +169,8 @@ class CatchUp:
         except KafkaException as error:
             log.warning("what devices missed can't be read, trying again", error=error.args[0].name())
             await asyncio.sleep(_PAUSE_S)
-        except Exception:
-            log.exception("what devices missed can't be read, trying again")
+        except Exception as error:
+            log.error("what devices missed can't be read, trying again", error=type(error).__name__)
             await asyncio.sleep(_PAUSE_S)
         finally:
             stretch.give_up.set()

@@ -200,8 +200,8 @@ class Connection:
                 await self._send(pieces, "live" if live else "memory")
         except LineClosed:
             self.end(End.GONE)
-        except Exception:
-            log.exception("a stream ends, for it can't be served")
+        except Exception as error:
+            log.error("a stream ends, for it can't be served", error=type(error).__name__)
             self.end(End.ANEW)
         finally:
             self._pump = None

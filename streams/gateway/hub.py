@@ -232,8 +232,9 @@ class Hub:
             connection.wake()
         except LineClosed:
             connection.end(End.GONE)
-        except Exception:
-            log.exception("a stream could not be resumed")
+        except Exception as error:
+            # The type alone, here and elsewhere: an error's text may hold an event's.
+            log.error("a stream could not be resumed", error=type(error).__name__)
             connection.end(End.ANEW)
 
     async def _wait_for_the_tail(self, connection: Connection) -> None:
