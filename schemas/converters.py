@@ -42,8 +42,7 @@ def field_converter(field: Mapping[str, Any]) -> Converter:
     convert = converter(field["type"])
     checks = _checks(field)
     required = not _optional(field["type"])
-    if kind_of(field["type"]) == "string":
-        return _short_cut(convert, checks, required=required, described=describe(field), field=field)
+    described = describe(field)
 
     def convert_field(value: Any) -> Any:
         if value is None:
@@ -55,13 +54,10 @@ def field_converter(field: Mapping[str, Any]) -> Converter:
             check(value)
         return value
 
-    described = describe(field)
-    return convert_field
+    return _short_cut(convert_field, field) if kind_of(field["type"]) == "string" else convert_field
 
 
-def _short_cut(
-    convert: Converter, checks: list[Callable[[Any], None]], *, required: bool, described: str, field: Mapping[str, Any]
-) -> Converter:
+def _short_cut(convert_field: Converter, field: Mapping[str, Any]) -> Converter:
     """For a text, which most fields are: plain ones are looked at in place, and all others as everything else is."""
     longest = field.get("maxLength") or 1 << 62
     shortest = field.get("minLength") or 0
@@ -76,14 +72,7 @@ def _short_cut(
             and (fits is None or fits(value))
         ):
             return value
-        if value is None:
-            if required:
-                raise Wrong(described, "fill it in")
-            return None
-        value = convert(value)
-        for check in checks:
-            check(value)
-        return value
+        return convert_field(value)
 
     return convert_text
 

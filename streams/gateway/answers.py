@@ -14,6 +14,8 @@ from streams.gateway.ingest import Checked, Ready
 from streams.gateway.problems import CONTENT_TYPE, Problem
 
 JSON = "application/json"
+#: What every answer has in common, a stream's too.
+COMMON_HEADERS = {"server": "tradewind", "cache-control": "no-store", "x-content-type-options": "nosniff"}
 #: What is wrong with which field is told of so many fields in one answer, and of so many of one event.
 _FIELDS_IN_ALL, _FIELDS_OF_ONE = 2_000, 50
 
@@ -86,8 +88,11 @@ def ingest_answer(
 
 def _soonest(refused: Sequence[Problem]) -> dict[str, str]:
     """When to send again what may be sent again; the longest of the times, so that one try is enough."""
-    times = [problem.retry_after_s for problem in refused if problem.retry_after_s is not None]
-    return Problem(503, "", "", retry_after_s=max(times)).headers() if times else {}
+    return Problem(503, "", "", retry_after_s=_longest(refused)).headers()
+
+
+def _longest(refused: Sequence[Problem]) -> float | None:
+    return max((problem.retry_after_s for problem in refused if problem.retry_after_s is not None), default=None)
 
 
 def _whole(refused: Sequence[Problem], *, alone: bool) -> Problem:
@@ -98,10 +103,9 @@ def _whole(refused: Sequence[Problem], *, alone: bool) -> Problem:
     if len({problem.code for problem in refused}) == 1 and not refused[0].fields:
         return refused[0]
     status = 503 if 503 in statuses else statuses.pop() if len(statuses) == 1 else 422
-    times = [problem.retry_after_s for problem in refused if problem.retry_after_s is not None]
     return Problem(
         status,
         "no_event_taken",
         f"none of the {len(refused)} events was taken; items says why of each",
-        retry_after_s=max(times, default=None),
+        retry_after_s=_longest(refused),
     )

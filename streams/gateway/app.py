@@ -18,7 +18,7 @@ from schemas.registry import RegistryError
 from schemas.topics import Topic
 from streams.gateway import ingest, metrics, openapi
 from streams.gateway.acks import Outgoing, Word
-from streams.gateway.answers import JSON, Answer, ingest_answer, problem_answer
+from streams.gateway.answers import COMMON_HEADERS, JSON, Answer, ingest_answer, problem_answer
 from streams.gateway.bodies import ClientGone, inflate, read_body
 from streams.gateway.docs_page import DOCS_HEADERS, docs_page
 from streams.gateway.keys import Keys, Scope
@@ -40,8 +40,7 @@ _TURN = 100
 #: A body of more bytes is inflated in a thread.
 _INFLATE_HERE = 64 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_SERVER = (b"server", b"tradewind")
-_PLAIN_HEADERS = (_SERVER, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_COMMON_HEADERS = tuple((name.encode(), value.encode()) for name, value in COMMON_HEADERS.items())
 
 
 class Sends(Protocol):
@@ -155,7 +154,7 @@ class App:
         self, answer: Answer, method: str, asked: Mapping[bytes, bytes], timing: Timing | None, send: ASGISend
     ) -> None:
         headers = [
-            *_PLAIN_HEADERS,
+            *_COMMON_HEADERS,
             (b"content-type", answer.content_type.encode()),
             (b"content-length", b"%d" % len(answer.body)),
         ]

@@ -12,12 +12,13 @@ from urllib.parse import parse_qsl
 import orjson
 
 from streams.gateway import stream_metrics
+from streams.gateway.answers import COMMON_HEADERS, problem_answer
 from streams.gateway.connection import End, LineClosed
 from streams.gateway.cursor import BadCursor, Offsets, decode
 from streams.gateway.hub import Hub
 from streams.gateway.keys import ApiKey, Keys, Scope
 from streams.gateway.message import NAMES
-from streams.gateway.problems import CONTENT_TYPE, Problem
+from streams.gateway.problems import Problem
 from streams.gateway.reading import EVERYTHING, Piece
 
 Scope_ = Mapping[str, Any]
@@ -25,7 +26,6 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PROTOCOL = "tradewind.v1"
-_COMMON = {"server": "tradewind", "cache-control": "no-store", "x-content-type-options": "nosniff"}
 _KEY_PROTOCOL = "bearer."
 _PARAMETERS = ("topics", "last_event_id")
 _RETRY_MS = 2_000  # a browser's EventSource comes back after so long
@@ -72,11 +72,11 @@ class Stream:
     async def _events(self, scope: Scope_, receive: Receive, send: Send) -> None:
         if scope["method"] != "GET":
             problem = Problem(405, "method", f"{scope['method']} can't be done here; GET it")
-            await _refuse_http(problem, send, {"allow": "GET"})
+            await _refuse(problem, send, more={"allow": "GET"})
             return
         asked = await self._admit(scope, _header(scope, b"authorization"))
         if isinstance(asked, Problem):
-            await _refuse_http(asked, send)
+            await _refuse(asked, send)
             return
         connection = self._hub.open(asked.key, asked.topics, _Events(send))
         leaving = asyncio.ensure_future(_until_gone(receive))
@@ -247,23 +247,24 @@ def _header(scope: Scope_, name: bytes) -> str | None:
 
 
 def _start(status: int, headers: Mapping[str, str], kind: str = "http.response.start") -> dict[str, Any]:
-    names = {**headers, **_COMMON}
+    names = {**headers, **COMMON_HEADERS}
     return {"type": kind, "status": status, "headers": [(k.encode(), v.encode()) for k, v in names.items()]}
 
 
-async def _refuse_http(problem: Problem, send: Send, more: Mapping[str, str] | None = None) -> None:
-    headers = {"content-type": CONTENT_TYPE, **problem.headers(), **(more or {})}
-    await send(_start(problem.status, headers))
-    await send({"type": "http.response.body", "body": orjson.dumps(problem.body())})
+async def _refuse(
+    problem: Problem, send: Send, kind: str = "http.response", more: Mapping[str, str] | None = None
+) -> None:
+    answer = problem_answer(problem)
+    headers = {"content-type": answer.content_type, **dict(answer.headers), **(more or {})}
+    await send(_start(answer.status, headers, f"{kind}.start"))
+    await send({"type": f"{kind}.body", "body": answer.body})
 
 
 async def _refuse_websocket(scope: Scope_, problem: Problem, send: Send) -> None:
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await _refuse(problem, send, "websocket.http.response")
+    else:
         await send({"type": "websocket.close", "code": 1008})
-        return
-    headers = {"content-type": CONTENT_TYPE, **problem.headers()}
-    await send(_start(problem.status, headers, "websocket.http.response.start"))
-    await send({"type": "websocket.http.response.body", "body": orjson.dumps(problem.body())})
 
 
 async def _farewell(sending: Awaitable[None]) -> None:
