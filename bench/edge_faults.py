@@ -136,7 +136,7 @@ def _figures(run: Run, found: Found, planned: list[tuple[float, str, int, float]
         "broker": f"Apache Kafka {pinned_version()}" if run.options.kafka else "embedded",
         "link": f"packets over TUN, profile {LINK}" if emulated else f"a TCP proxy, for {run.ways[0].why}",
         "longest_stall_s": max((seconds for _, what, _, seconds in planned if what == "stall"), default=0.0),
-        "answers_cut": sum(way.door.cut for way in run.ways),
+        "answers_cut": sum(way.door.cut_answers for way in run.ways),
         "killed": len(killed),
         "ended_by_themselves": len(run.exits) - len(killed),
         **asdict(found),

@@ -7,7 +7,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,9 +127,9 @@ class Run:
         return int(self.client.query("SELECT uniqExact(event_id) FROM orders").result_rows[0][0])
 
 
-def until(condition: object, what: str, deadline_s: float = 90.0) -> None:
+def until(condition: Callable[[], bool], what: str, deadline_s: float = 90.0) -> None:
     """As `waiting.until`, asking often."""
-    waiting.until(condition, what, deadline_s, poll_s=0.02)  # type: ignore[arg-type]
+    waiting.until(condition, what, deadline_s, poll_s=0.02)
 
 
 @contextmanager

@@ -38,13 +38,13 @@ from backports import zstd
 from bench.edge_ingest_peers import KINDS
 from bench.edge_load import Load, Outcome, drive, request
 from bench.engine_machine import cores, load_average, processor
-from bench.sink import peak_rss_mb
 from schemas.reader import partition_ends
 from schemas.records import parsed_schema
 from schemas.validation import validate
 from streams import topics
 from streams.gateway.key_store import create
 from streams.gateway.keys import Scope
+from tests.support.processes import cpu_s, memory_mb
 from tradewind.assembly import settings_for
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack, StackConfig
@@ -52,7 +52,6 @@ from tradewind.stack.ports import choose_port
 
 RESULTS = Path(__file__).parent / "results" / "edge-ingest.json"
 MERCHANT = "m-bench"
-_TICKS = os.sysconf("SC_CLK_TCK")
 _BATCH, _BATCHES, _SINGLES = 100, 200, 20_000
 _READY_S = 30.0
 
@@ -86,12 +85,6 @@ def avro_file(rows: Sequence[dict[str, Any]]) -> bytes:
     file = io.BytesIO()
     fastavro.writer(file, parsed_schema("OrderEvent"), [validate("OrderEvent", row) for row in rows])
     return file.getvalue()
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 @contextmanager
@@ -201,7 +194,7 @@ def ours(bench: Bench) -> None:
         bench.measure("single", pid, bench.load(port, singles), 1)
         bench.measure("single_one_connection", pid, bench.load(port, singles, connections=1), 1)
         bench.measure("single_paced_200_s", pid, bench.load(port, singles, connections=16, rate=200.0), 1)
-        bench.figures["gateway_peak_rss_mb"] = peak_rss_mb(pid)
+        bench.figures["gateway_peak_rss_mb"] = int(memory_mb(pid, "VmHWM"))
         if (there := _ends(settings) - before) != bench.acknowledged:
             raise SystemExit(f"{bench.acknowledged} events were acknowledged, and Kafka has {there}")
         bench.figures["kafka_has_what_was_acknowledged"] = there

@@ -31,13 +31,15 @@ from rich.table import Table
 
 from bench import engine_machine
 from bench.edge_push_devices import Crowd, crowd
-from bench.edge_push_load import Load, cpu_s, merchant, rss_bytes
+from bench.edge_push_load import Load, merchant
 from bench.latency_figures import percentile
 from bench.on_kafka import ORDINARY_JVM, ORDINARY_SESSIONS
 from streams import topics
 from streams.gateway import key_file
 from streams.gateway.keys import Scope
 from tests.kafka.cluster import ClusterConfig, KafkaCluster
+from tests.support import waiting
+from tests.support.processes import cpu_s, memory_mb
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack, StackConfig
 from tradewind.stack.ports import choose_port
@@ -60,11 +62,12 @@ def tell(text: str) -> None:
 def until(condition: Callable[[], bool], what: str, within_s: float) -> float:
     """Wait for it; gives how long that took."""
     began = time.monotonic()
-    while not condition():
-        if time.monotonic() > began + within_s:
-            raise TimeoutError(f"not within {within_s:g} s: {what}")
-        time.sleep(0.05)
+    waiting.until(condition, what, within_s)
     return time.monotonic() - began
+
+
+def _rss_bytes(server: Server) -> float:
+    return memory_mb(server.pid) * 2**20
 
 
 @dataclass
@@ -197,7 +200,7 @@ def compare(crowd_: Crowd, load: Load) -> Figures:
 
 
 def _mb(server: Server) -> float:
-    return round(rss_bytes(server.pid) / 1e6, 1)
+    return round(_rss_bytes(server) / 1e6, 1)
 
 
 def measure(
@@ -209,12 +212,12 @@ def measure(
     found: Figures = {"server": server.name, "transport": transport}
     with started(server), Load(settings, merchants) as load:
         time.sleep(2)
-        before = rss_bytes(server.pid)
+        before = _rss_bytes(server)
         with crowd(server.port, transport, devices) as crowd_:
             tell(f"{server.name}, {transport}: {args.devices} devices connect")
             found |= connect(server, crowd_, args.devices)
             found["rss_empty_mb"] = round(before / 1e6, 1)
-            found["kb_a_connection"] = round((rss_bytes(server.pid) - before) / args.devices / 1000, 1)
+            found["kb_a_connection"] = round((_rss_bytes(server) - before) / args.devices / 1000, 1)
             found["pushing"] = []
             for pace in PACES:
                 found["pushing"].append(push(server, crowd_, load, pace, args.seconds))

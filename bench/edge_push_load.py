@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
 from datetime import datetime, timezone
-from pathlib import Path
 from types import TracebackType
 
 from confluent_kafka import Producer
@@ -111,15 +109,3 @@ class Load:
         event = draft(number, self.made[number])
         self.made[number] += 1
         self._producer.produce(ANSWERS_DRAFTED.name, self._codec.encode_event(event), event.listing_id.encode())
-
-
-def rss_bytes(pid: int) -> int:
-    """Memory of a process that is in use."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -29,6 +29,7 @@ from bench.sink_load import fill, steady
 from consumers.clickhouse.client import open_client
 from consumers.clickhouse.migrate import migrate
 from streams import topics
+from tests.support.processes import memory_mb
 from tradewind.assembly import settings_for
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack, StackConfig
@@ -51,12 +52,6 @@ def process(settings: Settings, *command: str) -> Iterator[subprocess.Popen[byte
     finally:
         child.terminate()
         child.wait(60)
-
-
-def peak_rss_mb(pid: int) -> int:
-    """The most memory that the process has had, in MiB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
 
 
 def count(client: Client, table: str) -> int:
@@ -138,7 +133,7 @@ def main() -> None:
             figures["ours_rows_s"] = round(rows_a_second(client, "orders", args.rows, child))
             print(f"ours {figures['ours_rows_s']:,.0f} rows/s", file=sys.stderr)
             p50, p99, worst = freshness(client, settings, args.rate, args.seconds)
-            figures["peak_rss_mb"] = peak_rss_mb(child.pid)
+            figures["peak_rss_mb"] = int(memory_mb(child.pid, "VmHWM"))
         if not args.only_ours:
             for name, rows in (("plain", args.rows), ("quix", args.quix_rows)):
                 client.command(f"CREATE TABLE {name} AS orders")

@@ -10,24 +10,27 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from typing import final
+from typing import TypeVar
 
 _CHUNK = 256 * 1024
 _HOST = "127.0.0.1"
 
+WireT = TypeVar("WireT", bound="Wire")
 
-@final
+
 class Wire:
     """A wire to a server on this machine; use as a context manager.
 
     Args:
         target_port: where the server listens.
         port: where the wire is entered; 0 takes a free one.
+        host: the address of this machine at which it is.
     """
 
-    def __init__(self, target_port: int, port: int = 0) -> None:
+    def __init__(self, target_port: int, port: int = 0, host: str = _HOST) -> None:
         self._target_port = target_port
         self._wanted_port = port
+        self._host = host
         self._loop = asyncio.new_event_loop()
         self._whole = asyncio.Event()
         self._delay_s = 0.0
@@ -42,7 +45,7 @@ class Wire:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def __enter__(self) -> Wire:
+    def __enter__(self: WireT) -> WireT:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
         return self
@@ -61,13 +64,18 @@ class Wire:
         """Pass everything on again, what was held first."""
         self._loop.call_soon_threadsafe(self._whole.set)
 
+    def hold(self, seconds: float) -> None:
+        """Pass nothing on for so long; then what was held comes at once."""
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._whole.set)
+
     def slow_down(self, delay_s: float) -> None:
         """Hold each piece of up to 256 KiB for so long, one after the other; 0 is as fast as it goes."""
         self._delay_s = delay_s
 
     async def _open(self) -> None:
         self._whole.set()
-        self._server = await asyncio.start_server(self._connected, _HOST, self._wanted_port, limit=_CHUNK)
+        self._server = await asyncio.start_server(self._connected, self._host, self._wanted_port, limit=_CHUNK)
 
     async def _close(self) -> None:
         assert self._server is not None
@@ -84,7 +92,7 @@ class Wire:
             await self._between(reader, writer)
         finally:
             self._tasks.discard(task)
-            writer.close()
+            self._end(writer)
 
     async def _between(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._whole.wait()
@@ -92,20 +100,33 @@ class Wire:
             there, back = await asyncio.open_connection(_HOST, self._target_port, limit=_CHUNK)
         except OSError:
             return  # nobody listens; the client sees its connection closed
-        pumps = [asyncio.ensure_future(self._pump(reader, back)), asyncio.ensure_future(self._pump(there, writer))]
+        pumps = [
+            asyncio.ensure_future(self._pump(reader, back)),
+            asyncio.ensure_future(self._pump(there, writer, answers=True)),
+        ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            back.close()
+            self._end(back)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
         with suppress(ConnectionError):
             while piece := await reader.read(_CHUNK):
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
                 await self._whole.wait()
+                if answers and not self._lets_through(piece):
+                    return
                 writer.write(piece)
                 await writer.drain()
+
+    def _lets_through(self, answer: bytes) -> bool:
+        """Whether a piece of the server's answer goes on; else the connection ends instead."""
+        return True
+
+    def _end(self, writer: asyncio.StreamWriter) -> None:
+        """Close one end of a connection that is over."""
+        writer.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +12,7 @@ from schemas.events import AnswerDrafted, derived_id
 from schemas.reader import read_all
 from schemas.topics import ANSWERS_DRAFTED
 from tests.hostile.messages import listing, question
+from tests.support.processes import memory_mb
 from tradewind.assembly import make_codec, make_publisher
 from tradewind.processes import child
 from tradewind.settings import Settings
@@ -59,9 +58,3 @@ def drafts(settings: Settings) -> Iterator[AnswerDrafted]:
         draft = codec.decode_event(ANSWERS_DRAFTED, message.value())
         assert isinstance(draft, AnswerDrafted)
         yield draft
-
-
-def memory_mb(pid: int) -> float:
-    """Resident memory, in MiB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from schemas.publisher import PARTITIONER, InvalidEvent
 from schemas.reader import read_all
 from schemas.topics import ANSWERS_DRAFTED, DEAD_LETTERS, LISTINGS, LISTINGS_ENRICHED
 from tests.hostile.messages import MIB, Sent, all_messages, listing, question
+from tests.support.processes import memory_mb
 from tradewind.assembly import make_codec, make_publisher
 from tradewind.processes import sink_child, worker_child
 from tradewind.settings import Settings
@@ -68,7 +68,7 @@ def flood(stack: LocalStack, settings: Settings) -> Flood:
     children = [worker_child(settings, stack.log_dir), sink_child(settings, stack.log_dir)]
     stack.add(*(replace(child, restart=NEVER) for child in children))
     before = stack.pids()
-    memory = _memory_mb(before["worker"], "VmRSS")
+    memory = memory_mb(before["worker"], "VmRSS")
     for message in MESSAGES:
         _send(settings, message, found)
         _publish(settings, message, found)
@@ -87,7 +87,7 @@ def flood(stack: LocalStack, settings: Settings) -> Flood:
         settled, lambda: f"{len(wanted - found.results)} results and {sorted(dead - found.letters.keys())} are missing"
     )
     found.restarted = {name for name, pid in stack.pids().items() if before.get(name) != pid}
-    found.grown_mb = _memory_mb(stack.pids()["worker"], "VmHWM") - memory
+    found.grown_mb = memory_mb(stack.pids()["worker"], "VmHWM") - memory
     count = "SELECT uniqExact(event_id) FROM dead_letters"
     client = open_client(settings)
 
@@ -197,11 +197,6 @@ def _event(message: Sent) -> Any:
 
 def _task(message: Sent) -> str:
     return "enrich" if message.topic is LISTINGS else "answer"
-
-
-def _memory_mb(pid: int, what: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) / 1024
 
 
 def _until(reached: Callable[[], bool], missing: Callable[[], str]) -> None:

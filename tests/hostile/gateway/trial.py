@@ -23,6 +23,7 @@ from streams.gateway.keys import ApiKey, Scope
 from tests.hostile.gateway.shots import CANARY, PATHS, Secrets, Shot, event
 from tests.hostile.gateway.wire import PATIENCE_S, Answer, exchange, read_answer, request
 from tests.support.commands import Command, running
+from tests.support.processes import memory_mb
 from tradewind.assembly import make_codec
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
@@ -83,8 +84,7 @@ class Target:
     @property
     def memory_mb(self) -> float:
         """Resident memory of the process."""
-        status = Path(f"/proc/{self.command.process.pid}/status").read_text(encoding="utf-8")
-        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+        return memory_mb(self.command.process.pid)
 
     def works(self) -> bool:
         """Whether a good event is still taken, by the process that was started."""

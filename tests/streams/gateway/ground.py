@@ -30,6 +30,7 @@ from streams.gateway.hub import Hub, HubLimits
 from streams.gateway.key_store import KeyStore
 from streams.gateway.keys import Scope
 from streams.gateway.stream import Stream
+from tests.support.waiting import come_true
 from tradewind.stack.ports import choose_port
 
 DEADLINE_S = 20.0
@@ -153,10 +154,7 @@ async def serving(
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for the condition, while the event loop turns."""
-    give_up = asyncio.get_running_loop().time() + DEADLINE_S
-    while not condition():
-        assert asyncio.get_running_loop().time() < give_up, f"not within {DEADLINE_S:g} s: {what}"
-        await asyncio.sleep(0.01)
+    await come_true(condition, what, DEADLINE_S)
 
 
 async def until_listening(port: int) -> None:
