@@ -81,12 +81,13 @@ def send(
     target = queue_of(settings, queue, "edge.sqlite")
     regular = Path(file).resolve() if file != "-" and Path(file).is_file() else None
     outcome = edge_send.Outcome()
+    name = "stdin" if file == "-" else file
     told: list[str] = []
 
     def on_problem(line: Optional[int], problem: Problem) -> None:
         told.append("")
         if not max_problems or len(told) <= max_problems:
-            tell(f"{'stdin' if file == '-' else file}:{line}: {problem}")
+            tell(f"{name}:{line}: {problem}")
 
     def on_wait(why: str, waiting: int) -> None:
         tell(f"waiting ({why}); {waiting:,} events are kept in {target}")
@@ -95,13 +96,9 @@ def send(
         async with EdgeClient(address, key, target, tls=trust_of(ca)) as client:
             await edge_send.send(
                 client,
-                chosen,
-                topic,
-                rows,
-                "stdin" if file == "-" else file,
+                edge_send.Source(chosen, topic, rows, name, regular),
                 edge_send.Telling(on_problem, on_row, on_wait),
                 outcome,
-                path=regular,
                 timeout_s=timeout,
             )
 

@@ -58,23 +58,28 @@ class Telling:
     waits: Callable[[str, int], None]
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where events come from.
+
+    Attributes:
+        name: of the file, for the origin of each event.
+        path: of a regular file, of which is noted how far it was read; else None.
+    """
+
+    kind: str
+    topic: Topic
+    rows: Iterator[Row]
+    name: str
+    path: Path | None
+
+
 async def send(
-    client: EdgeClient,
-    kind: str,
-    topic: Topic,
-    rows: Iterator[Row],
-    name: str,
-    telling: Telling,
-    outcome: Outcome,
-    *,
-    path: Path | None,
-    timeout_s: float | None,
+    client: EdgeClient, source: Source, telling: Telling, outcome: Outcome, *, timeout_s: float | None
 ) -> None:
     """Put the rows that fit, and wait until the gateway has acknowledged them. `outcome` is right at any time.
 
     Args:
-        name: of the file, for the origin of each event.
-        path: of a regular file, of which is noted how far it was read; else None.
         timeout_s: wait so long for the last acknowledgements, and no longer.
 
     Raises:
@@ -84,7 +89,7 @@ async def send(
     old = {each.number for each in await client.refused(1_000_000)}
     looking = asyncio.ensure_future(_look(client, telling))
     try:
-        await _put_all(client, kind, topic, rows, name, telling, outcome, path)
+        await _put_all(client, source, telling, outcome)
         await client.flush(timeout_s)
     finally:
         looking.cancel()
@@ -93,22 +98,14 @@ async def send(
         outcome.refused = [each for each in await client.refused(1_000_000) if each.number not in old]
 
 
-async def _put_all(
-    client: EdgeClient,
-    kind: str,
-    topic: Topic,
-    rows: Iterator[Row],
-    name: str,
-    telling: Telling,
-    outcome: Outcome,
-    path: Path | None,
-) -> None:
-    source = f"{kind} {path}" if path is not None else ""
-    before = read_before(path, await client.reached(source)) if path is not None else Before()
+async def _put_all(client: EdgeClient, source: Source, telling: Telling, outcome: Outcome) -> None:
+    path = source.path
+    noted = f"{source.kind} {path}" if path is not None else ""
+    before = read_before(path, await client.reached(noted)) if path is not None else Before()
     outcome.bad_before = before.bad
     place = Place(path) if path is not None else None
     try:
-        async for together in _as_they_come(rows):
+        async for together in _as_they_come(source.rows):
             entries = []
             for row in together:
                 if row.line <= before.lines:
@@ -116,7 +113,7 @@ async def _put_all(
                     continue
                 telling.row()
                 outcome.rows += 1
-                made = _made(kind, topic, row, name)
+                made = _made(source, row)
                 if isinstance(made, Entry):
                     entries.append(made)
                     continue
@@ -128,24 +125,24 @@ async def _put_all(
                 f"{place.at(last)} {before.bad + outcome.bad}" if place is not None and last > before.lines else ""
             )
             if entries or reached:
-                await _put(client, entries, source if reached else "", reached, telling)
+                await _put(client, entries, noted if reached else "", reached, telling)
     finally:
         if place is not None:
             place.close()
 
 
-def _made(kind: str, topic: Topic, row: Row, name: str) -> Entry | tuple[Problem, ...]:
+def _made(source: Source, row: Row) -> Entry | tuple[Problem, ...]:
     """The row as an event with the id that `tradewind publish` gives it, or what is wrong with it."""
     if row.data is None:
         return row.problems
     now = datetime.now(timezone.utc)
-    completed = complete(topic, row.data, now)
+    completed = complete(source.topic, row.data, now)
     # The gateway adds the key's merchant where none is named.
-    found = validate(topic.record, {**completed, "merchant_id": completed.get("merchant_id") or "-"})
+    found = validate(source.topic.record, {**completed, "merchant_id": completed.get("merchant_id") or "-"})
     if isinstance(found, tuple):
         return found
     try:
-        return entry(kind, completed, now, MIB, f"{name}:{row.line}")
+        return entry(source.kind, completed, now, MIB, f"{source.name}:{row.line}")
     except UnfitEvent as error:
         return (Problem("row", "an event that can be sent", str(error), "make it smaller"),)
 
