@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from bench.links.emulator import LinkEmulator
 
+#: This file as a command. As a module: a file that is run by its path finds no other of ours.
+_HERE = (sys.executable, "-m", "bench.links.check")
 _PROBE_BYTES = 64
 _TCP_LEVEL_CC = 13  # TCP_CONGESTION, in Linux's <linux/tcp.h>
 _BLOCK = 64 * 1024
@@ -27,7 +28,7 @@ def probes(link: LinkEmulator, count: int, every_s: float) -> dict[str, float]:
     """Round trips of so many small datagrams of the phone, in milliseconds, and the share of them that was lost."""
     with _serving(link.host_address, socket.SOCK_DGRAM, _echo) as port:
         done = link.run_in_phone(
-            [sys.executable, str(Path(__file__)), "probes", link.host_address, str(port), str(count), str(every_s)],
+            [*_HERE, "probes", link.host_address, str(port), str(count), str(every_s)],
             capture_output=True, text=True, check=True, timeout=count * every_s + 60,
         )  # fmt: skip
     trips: list[float] = json.loads(done.stdout)
@@ -57,7 +58,7 @@ def throughput(link: LinkEmulator, way: str, seconds: float, congestion: str = "
 
     with _serving(link.host_address, socket.SOCK_STREAM, serve) as port:
         done = link.run_in_phone(
-            [sys.executable, str(Path(__file__)), way, link.host_address, str(port), str(seconds), congestion],
+            [*_HERE, way, link.host_address, str(port), str(seconds), congestion],
             capture_output=True, text=True, check=True, timeout=seconds + 60,
         )  # fmt: skip
     return arrived[0] if way == "up" else float(done.stdout)

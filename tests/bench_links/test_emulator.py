@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from bench.links import LinkEmulator, LinkUnavailable, load
+from bench.links.check import probes
 from bench.links.profile import Profile
 from tests.support.waiting import until
 
@@ -148,6 +149,11 @@ def test_each_end_has_its_own_congestion_control_whatever_the_kernels_default_is
             own = accepted.getsockopt(socket.IPPROTO_TCP, 13, 16).rstrip(b"\0").decode()
         theirs = client.communicate(timeout=DEADLINE_S)[0].strip()
     assert (own, theirs) == ("cubic", phone)
+
+
+def test_the_bench_s_own_measuring_runs_in_the_phone(link: LinkEmulator) -> None:
+    found = probes(link, 20, 0.005)
+    assert (found["sent"], found["loss_percent"]) == (20.0, 0.0)
 
 
 def test_the_phone_has_no_other_way_out(link: LinkEmulator) -> None:
