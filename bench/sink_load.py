@@ -19,13 +19,13 @@ from datetime import datetime, timezone
 from itertools import cycle, islice
 from typing import Any
 
-from consumers.clickhouse.container import varint
 from schemas.codec import Codec
 from schemas.events import OrderEvent, from_avro
 from schemas.publisher import Publisher
 from schemas.registry import CommittedRegistry
 from schemas.topics import ORDERS
 from schemas.validation import validate
+from schemas.varint import write_varint
 from tradewind.demo import journey
 from tradewind.settings import Settings
 
@@ -55,7 +55,7 @@ def messages(keep_time: bool, real: int = _REAL) -> Iterator[tuple[bytes, bytes]
         if keep_time:
             yield key, value[: _ID.start] + new_id + value[_ID.stop :]
         else:
-            now = varint(time.time_ns() // 1_000_000)
+            now = write_varint(time.time_ns() // 1_000_000)
             assert len(now) == _TIME.stop - _TIME.start
             yield key, value[: _ID.start] + new_id + now + value[_TIME.stop :]
 

@@ -19,6 +19,7 @@ import orjson
 
 from schemas.converters import kind_of
 from schemas.records import schema_json
+from schemas.varint import write_varint
 
 Writer = Callable[[Any], bytes]
 
@@ -36,33 +37,20 @@ def record_writer(record: str) -> Writer:
     return _record(schema_json(record))
 
 
-def _varint(number: int) -> bytes:
-    """An integer of 64 bits as Avro has it: zigzag, seven bits a byte, the lowest first."""
-    left = (number << 1) ^ (number >> 63)
-    if not 0 <= left < 1 << 64:
-        raise Unfit
-    found = bytearray()
-    while left > 0x7F:
-        found.append((left & 0x7F) | 0x80)
-        left >>= 7
-    found.append(left)
-    return bytes(found)
-
-
 #: Most lengths and quantities are small.
-_SMALL = [_varint(number) for number in range(4096)]
+_SMALL = [write_varint(number) for number in range(4096)]
 
 
 def _long(number: Any) -> bytes:
     if type(number) is not int:
         raise Unfit
-    return _SMALL[number] if 0 <= number < 4096 else _varint(number)
+    return _SMALL[number] if 0 <= number < 4096 else write_varint(number)
 
 
 def _int(number: Any) -> bytes:
     if type(number) is not int or not -(2**31) <= number < 2**31:
         raise Unfit
-    return _SMALL[number] if 0 <= number < 4096 else _varint(number)
+    return _SMALL[number] if 0 <= number < 4096 else write_varint(number)
 
 
 def _bytes(value: Any) -> bytes:
@@ -95,7 +83,7 @@ def _timestamp(value: Any) -> bytes:
     number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
     left = number << 1
     if not 1 << 35 <= left < 1 << 42:
-        return _varint(number)
+        return write_varint(number)
     # From 1970 to 2039 it is six bytes, which are quicker written out.
     return bytes(
         (
@@ -132,14 +120,14 @@ def _double(value: Any) -> bytes:
 
 
 def _enum(avro_type: Mapping[str, Any]) -> Writer:
-    places = {symbol: _varint(place) for place, symbol in enumerate(avro_type["symbols"])}
+    places = {symbol: write_varint(place) for place, symbol in enumerate(avro_type["symbols"])}
     return lambda value: places[value]
 
 
 def _union(members: list[Any]) -> Writer:
     """Of null and one other type, which is every union of ours."""
     (other,) = (member for member in members if member != "null")
-    write, none, some = writer(other), _varint(members.index("null")), _varint(members.index(other))
+    write, none, some = writer(other), write_varint(members.index("null")), write_varint(members.index(other))
     return lambda value: none if value is None else some + write(value)
 
 

@@ -42,14 +42,12 @@ async def _serve(settings: Settings) -> bool:
     from streams.gateway.app import App, Limits
     from streams.gateway.hub import Hub, hub_limits
     from streams.gateway.key_store import KeyStore
-    from streams.gateway.metrics import GatewayMetrics
     from streams.gateway.server import Server
     from streams.gateway.stream import Stream
     from streams.gateway.turns import Turns
 
     stop, listening = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    told = GatewayMetrics()
     turns = Turns(settings.stuck_after_s)
     acks = Acks(
         settings.kafka_client(),
@@ -78,7 +76,6 @@ async def _serve(settings: Settings) -> bool:
         live=live,
         ready=ready,
         now=lambda: datetime.now(timezone.utc),
-        told=told,
         stream=Stream(hub, keys),
     )
     address = gateway_address(settings)
@@ -87,8 +84,8 @@ async def _serve(settings: Settings) -> bool:
     health = Health("it is starting")
     health.watch(live, ready)
     serve_metrics(settings, health)
-    told.follow(metrics.READY, lambda: float(all(why is None for why in ready().values())))
-    told.follow(metrics.IN_HAND, lambda: acks.in_hand)
+    metrics.READY.set_function(lambda: float(all(why is None for why in ready().values())))
+    metrics.IN_HAND.set_function(lambda: acks.in_hand)
     end_if_stuck(health, settings.stuck_end_s)
     stop_once(lambda: loop.call_soon_threadsafe(stop.set), settings.worker_stop_s)
     hub.start()

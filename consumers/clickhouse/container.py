@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from consumers.clickhouse.tables import END, END_MARK, POSITION
 from schemas.codec import HEADER
+from schemas.varint import write_varint
 
 SYNC_BYTES = 16
 _MAGIC = b"Obj\x01"
@@ -35,17 +36,6 @@ _KEPT = frozenset(
 )
 #: Bytes that the largest number of the type takes.
 _INT_BYTES, _LONG_BYTES = 5, 10
-
-
-def varint(number: int) -> bytes:
-    """The number as Avro writes an int or a long: zigzag, then seven bits a byte, the low ones first."""
-    rest = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
 
 
 def padded_varints(numbers: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
@@ -99,7 +89,7 @@ def header(schema: Mapping[str, Any], sync: bytes) -> bytes:
     """The head of a container file without compression."""
     meta = {"avro.schema": json.dumps(schema, separators=(",", ":")).encode(), "avro.codec": b"null"}
     entries = b"".join(_sized(key.encode()) + _sized(value) for key, value in meta.items())
-    return _MAGIC + varint(len(meta)) + entries + varint(0) + sync
+    return _MAGIC + write_varint(len(meta)) + entries + write_varint(0) + sync
 
 
 def container(
@@ -124,13 +114,13 @@ def container(
     head = header(positioned(writer, log), sync)
     if not framed:
         return head
-    end = varint(END_MARK)
-    first_symbol = varint(0)
+    end = write_varint(END_MARK)
+    first_symbol = write_varint(0)
     around = len(first_symbol) + _INT_BYTES + _LONG_BYTES + len(end)
     sizes = np.fromiter(map(len, framed), np.int64, len(framed)) + around
     # Between two messages: the end of one block, and the start of the next.
     columns = (
-        _repeated(end + sync + varint(1), len(framed)),
+        _repeated(end + sync + write_varint(1), len(framed)),
         padded_varints(sizes, _INT_BYTES),
         _repeated(first_symbol, len(framed)),
         padded_varints(np.asarray(partitions, np.int64), _INT_BYTES),
@@ -148,4 +138,4 @@ def _repeated(data: bytes, rows: int) -> NDArray[np.uint8]:
 
 
 def _sized(data: bytes) -> bytes:
-    return varint(len(data)) + data
+    return write_varint(len(data)) + data

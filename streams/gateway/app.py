@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol, final
 
 import orjson
@@ -22,7 +23,6 @@ from streams.gateway.answers import COMMON_HEADERS, JSON, Answer, ingest_answer,
 from streams.gateway.bodies import ClientGone, inflate, read_body
 from streams.gateway.docs_page import DOCS_HEADERS, docs_page
 from streams.gateway.keys import Keys, Scope
-from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.problems import Problem
 
 log = structlog.get_logger("tradewind.streams")
@@ -102,23 +102,23 @@ class App:
         live: Ask,
         ready: Ask,
         now: Callable[[], datetime],
-        told: GatewayMetrics,
         stream: ASGIApp | None = None,
     ) -> None:
         self._keys, self._acks, self._codec, self._limits = keys, acks, codec, limits
         self._health: Mapping[str, Ask] = {"/healthz": live, "/readyz": ready}
-        self._now, self._metrics, self._stream = now, told, stream
+        self._now, self._stream = now, stream
         self._pages: Mapping[str, tuple[str, bytes, tuple[tuple[str, str], ...]]] = {
             "/openapi.json": (JSON, openapi.document_bytes(limits.events, limits.body_bytes), ()),
             "/docs": ("text/html; charset=utf-8", docs_page(limits.events, limits.body_bytes), DOCS_HEADERS),
         }
+        self._routes = frozenset({STREAM_PATH, *self._health, *self._pages})
 
     async def __call__(self, scope: Scope_, receive: ASGIReceive, send: ASGISend) -> None:
         """Answer one request, or hand a connection over to the stream."""
         if scope["type"] not in ("http", "websocket"):
             return
-        path = scope["path"]
-        if path == STREAM_PATH and self._stream is not None:
+        opens_stream = scope["path"] == STREAM_PATH and (scope["type"] == "websocket" or scope["method"] == "GET")
+        if opens_stream and self._stream is not None:
             await self._stream(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "there is no stream here"})
@@ -131,7 +131,7 @@ class App:
         headers = dict(scope["headers"])
         timing: Timing | None = None
         topic = ingest.TOPICS.get(path[4:]) if path.startswith("/v1/") else None
-        route = path if topic is not None or path in self._health or path in self._pages else "other"
+        route = path if topic is not None or path in self._routes else "other"
         try:
             if topic is not None and method == "POST":
                 timing = Timing()
@@ -144,11 +144,11 @@ class App:
         except Exception as error:
             # The type alone: an error's text may hold an event's.
             log.error("a request met a fault of ours", error=type(error).__name__, route=route)
-            self._metrics.count(metrics.ERRORS, 1, type(error).__name__)
+            metrics.ERRORS.labels(type(error).__name__).inc()
             answer = problem_answer(Problem(500, "fault", "a fault of ours; it is in the log", retry_after_s=1))
         await self._answer(answer, method, headers, timing, send)
-        self._metrics.count(metrics.REQUESTS, 1, route, f"{answer.status // 100}xx")
-        self._metrics.observe(metrics.REQUEST_SECONDS, time.perf_counter() - began, route)
+        _labelled(metrics.REQUESTS, route, f"{answer.status // 100}xx").inc()
+        _labelled(metrics.REQUEST_SECONDS, route).observe(time.perf_counter() - began)
 
     async def _answer(
         self, answer: Answer, method: str, asked: Mapping[bytes, bytes], timing: Timing | None, send: ASGISend
@@ -191,7 +191,7 @@ class App:
             return problem_answer(body)
         timing.read = clock() - began
         began = clock()
-        self._metrics.count(metrics.BODY_BYTES, len(body), route)
+        _labelled(metrics.BODY_BYTES, route).inc(len(body))
         encoding = _text(headers.get(b"content-encoding")) or ""
         inflated = (
             inflate(body, encoding, limit)
@@ -215,7 +215,7 @@ class App:
         words = await self._acks.send([event.outgoing for event in checked if isinstance(event, ingest.Ready)])
         timing.kafka = clock() - began
         if words:
-            self._metrics.observe(metrics.ACK_SECONDS, timing.kafka)
+            metrics.ACK_SECONDS.observe(timing.kafka)
         minimal = b"return=minimal" in headers.get(b"prefer", b"").replace(b" ", b"").lower()
         answer = ingest_answer(topic, checked, words, alone=read.alone, minimal=minimal)
         self._count(topic, checked, words)
@@ -232,7 +232,8 @@ class App:
             await asyncio.sleep(0)
         return checked
 
-    def _count(self, topic: Topic, checked: Iterable[ingest.Checked], words: Iterable[Word]) -> None:
+    @staticmethod
+    def _count(topic: Topic, checked: Iterable[ingest.Checked], words: Iterable[Word]) -> None:
         outcomes: dict[str, int] = {}
         for each in (event.problem for event in checked if isinstance(event, ingest.Refused)):
             outcome = f"{each.status} {each.code}"
@@ -241,14 +242,14 @@ class App:
             outcome = f"{word.status} {word.code}" if isinstance(word, Problem) else "202"
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
         for outcome, number in outcomes.items():
-            self._metrics.count(metrics.EVENTS, number, topic.name, outcome)
+            _labelled(metrics.EVENTS, topic.name, outcome).inc(number)
 
     def _plain(self, topic: Topic | None, method: str, path: str) -> Answer:
         """Everything that takes no body."""
         if topic is not None:
             return _other_method(method, "POST, OPTIONS")
         if path == STREAM_PATH:
-            return problem_answer(_NO_STREAM)
+            return problem_answer(_NO_STREAM) if method == "GET" else _other_method(method, "GET, OPTIONS")
         if (ask := self._health.get(path)) is not None:
             return _health_answer(ask) if method in ("GET", "HEAD") else _other_method(method, "GET, HEAD, OPTIONS")
         if (page := self._pages.get(path)) is not None:
@@ -256,6 +257,12 @@ class App:
                 return Answer(200, page[0], page[1], page[2])
             return _other_method(method, "GET, HEAD, OPTIONS")
         return problem_answer(_NOT_FOUND)
+
+
+@cache
+def _labelled(metric: Any, *labels: str) -> Any:
+    """A label's child, for looking it up takes a lock and some microseconds, and there are few of them."""
+    return metric.labels(*labels)
 
 
 _BROKEN_BODY = Problem(400, "body_broken", "the body ended in the middle, or its chunks are none; send it again")

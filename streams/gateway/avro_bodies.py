@@ -17,6 +17,7 @@ from fastavro.schema import to_parsing_canonical_form
 from schemas.records import parsed_schema, schema_text
 from schemas.registry import CommittedRegistry
 from schemas.topics import Topic
+from schemas.varint import read_varint
 from streams.gateway.problems import Problem
 
 AVRO_TYPES = ("application/avro", "avro/binary")
@@ -121,17 +122,14 @@ def _record(block: io.BytesIO, writer: Any, reader: Any, number: int) -> dict[st
 
 
 def _long(source: io.BytesIO) -> int:
-    """A zigzag varint of at most 64 bits."""
-    found = shift = 0
-    while shift < 64:
-        byte = source.read(1)
-        if not byte:
-            raise _Broken("it ends in the middle")
-        found |= (byte[0] & 0x7F) << shift
-        shift += 7
-        if byte[0] < 0x80:
-            return (found >> 1) ^ -(found & 1)
-    raise _Broken("a number in it is too long")
+    try:
+        number, end = read_varint(source.getbuffer(), source.tell())
+    except IndexError:
+        raise _Broken("it ends in the middle") from None
+    except ValueError:
+        raise _Broken("a number in it is too long") from None
+    source.seek(end)
+    return number
 
 
 def _bytes(source: io.BytesIO) -> bytes:

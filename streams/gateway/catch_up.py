@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.codec import Codec
 from streams.aside import aside
-from streams.gateway import stream_metrics
+from streams.gateway import metrics
 from streams.gateway.cursor import PUSHED, Offsets
 from streams.gateway.message import Pushed
 from streams.gateway.reading import Missing, Place, Reading
@@ -265,7 +265,7 @@ def _sort(messages: Sequence[Message], whose: Whose, stretch: _Stretch) -> tuple
             reached[place] = max(offset, reached.get(place, 0))
             continue
         reached[place] = offset + 1
-        stream_metrics.SCANNED.inc()
+        metrics.SCANNED.inc()
         value = message.value()
         assert not isinstance(value, str)  # the types allow for deserializers
         merchant_id = merchant_of(whose, place[0], value, stretch.give_up, f"{name}, {number}, {offset}")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 
 from schemas.codec import Codec
-from streams.gateway import stream_metrics
+from streams.gateway import metrics
 from streams.gateway.cursor import PUSHED
 from streams.gateway.history import History
 from streams.gateway.message import NAMES, Pushed
@@ -173,7 +173,7 @@ class Connection:
         passed = self.reading.skip(missing)
         if not passed:
             return
-        stream_metrics.GAPS.inc()
+        metrics.GAPS.inc()
         self._quiet = True
         await self._in_time(self.line.note(gap(self.reading.cursor(self._history), passed)))
         self._quiet = False
@@ -214,9 +214,9 @@ class Connection:
             self.sent_at = time.monotonic()
         self.behind = max(0, self.behind - len(pieces))
         for piece in good:
-            stream_metrics.PUSHES.labels(NAMES[piece.message.topic], source).inc()
+            metrics.PUSHES.labels(NAMES[piece.message.topic], source).inc()
             if source == "live":
-                stream_metrics.PUSH_SECONDS.observe(max(0.0, (self._now_ms() - piece.message.at_ms) / 1000))
+                metrics.PUSH_SECONDS.observe(max(0.0, (self._now_ms() - piece.message.at_ms) / 1000))
 
     def _decoded(self, message: Pushed) -> bool:
         before = message.size
@@ -225,7 +225,7 @@ class Connection:
             self._history.grew(message.size - before)
         if rejected is None:
             return True
-        stream_metrics.UNDECODABLE.labels(PUSHED[message.topic].name, rejected.error_class).inc()
+        metrics.UNDECODABLE.labels(PUSHED[message.topic].name, rejected.error_class).inc()
         place = f"{PUSHED[message.topic].name}, {message.partition}, {message.offset}"
         log.warning("can't be pushed", place=place, error_class=rejected.error_class, error=rejected.message)
         return False

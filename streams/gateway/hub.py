@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from schemas.codec import Codec
-from streams.gateway import stream_metrics
+from streams.gateway import metrics
 from streams.gateway.catch_up import CatchUp
 from streams.gateway.connection import Connection, End, Line, LineClosed, gap, hello
 from streams.gateway.cursor import Offsets
@@ -227,7 +227,7 @@ class Hub:
             while connection.open and not connection.reading.find_place(self.history):
                 source = "kafka"
                 await self._catch_up.serve(connection)
-            stream_metrics.REPLAYS.labels(source).inc()
+            metrics.REPLAYS.labels(source).inc()
             connection.catching_up = False
             connection.wake()
         except LineClosed:
@@ -248,7 +248,7 @@ class Hub:
             except asyncio.TimeoutError:
                 ends = await self._catch_up.ends()
             if lost := reading.begin_anew(self.history, ends):
-                stream_metrics.GAPS.inc()
+                metrics.GAPS.inc()
                 await connection.line.note(gap(reading.cursor(self.history), lost) | {"reset": True})
 
     def _take(self, batch: Batch) -> None:
@@ -308,15 +308,15 @@ class Hub:
                         connection.end(End.SLOW)  # it takes nothing, be it only a sign of life
                     connection.ping()
             self._let_go(self._clock() * 1000)
-            stream_metrics.HISTORY_MESSAGES.set(len(self.history))
-            stream_metrics.HISTORY_BYTES.set(self.history.bytes)
+            metrics.HISTORY_MESSAGES.set(len(self.history))
+            metrics.HISTORY_BYTES.set(self.history.bytes)
             await asyncio.sleep(_BEAT_S)
 
     def _everybody(self) -> list[Connection]:
         return [connection for mine in self._by_merchant.values() for connection in mine]
 
     def _refused(self, reason: str, problem: Problem) -> Problem:
-        stream_metrics.REFUSED.labels(reason).inc()
+        metrics.REFUSED.labels(reason).inc()
         return problem
 
     def _now_ms(self) -> int:

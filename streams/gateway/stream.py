@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from streams.gateway import stream_metrics
+from streams.gateway import metrics
 from streams.gateway.answers import COMMON_HEADERS, problem_answer
 from streams.gateway.connection import End, LineClosed
 from streams.gateway.cursor import BadCursor, Offsets, decode
@@ -52,7 +52,7 @@ class _Asked:
 
 
 class Stream:
-    """The ASGI application of this one path.
+    """The ASGI application of this one path: GET requests and WebSockets.
 
     Args:
         hub: has been started.
@@ -70,10 +70,6 @@ class Stream:
             await self._events(scope, receive, send)
 
     async def _events(self, scope: Scope_, receive: Receive, send: Send) -> None:
-        if scope["method"] != "GET":
-            problem = Problem(405, "method", f"{scope['method']} can't be done here; GET it")
-            await _refuse(problem, send, more={"allow": "GET"})
-            return
         asked = await self._admit(scope, _header(scope, b"authorization"))
         if isinstance(asked, Problem):
             await _refuse(asked, send)
@@ -82,15 +78,15 @@ class Stream:
         leaving = asyncio.ensure_future(_until_gone(receive))
         leaving.add_done_callback(lambda _: connection.end(End.GONE))
         why = End.GONE
-        stream_metrics.CONNECTIONS.labels("sse").inc()
+        metrics.CONNECTIONS.labels("sse").inc()
         try:
             # Proxies of the nginx kind would else keep events back until they have a whole buffer of them.
             headers = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
             await send(_start(200, headers))
             why = await self._hub.serve(connection, asked.offsets)
         finally:
-            stream_metrics.CONNECTIONS.labels("sse").dec()
-            stream_metrics.ENDED.labels(why.value).inc()
+            metrics.CONNECTIONS.labels("sse").dec()
+            metrics.ENDED.labels(why.value).inc()
             leaving.cancel()
             self._hub.drop(connection)
         if why is not End.GONE:
@@ -108,15 +104,15 @@ class Stream:
         connection = self._hub.open(asked.key, asked.topics, _Frames(send))
         listening: asyncio.Future[None] | None = None
         why = End.GONE
-        stream_metrics.CONNECTIONS.labels("websocket").inc()
+        metrics.CONNECTIONS.labels("websocket").inc()
         try:
             await send({"type": "websocket.accept", "subprotocol": PROTOCOL if PROTOCOL in offered else None})
             listening = asyncio.ensure_future(_listen(receive, send))
             listening.add_done_callback(lambda _: connection.end(End.GONE))
             why = await self._hub.serve(connection, asked.offsets)
         finally:
-            stream_metrics.CONNECTIONS.labels("websocket").dec()
-            stream_metrics.ENDED.labels(why.value).inc()
+            metrics.CONNECTIONS.labels("websocket").dec()
+            metrics.ENDED.labels(why.value).inc()
             if listening is not None:
                 listening.cancel()
             self._hub.drop(connection)
@@ -251,11 +247,9 @@ def _start(status: int, headers: Mapping[str, str], kind: str = "http.response.s
     return {"type": kind, "status": status, "headers": [(k.encode(), v.encode()) for k, v in names.items()]}
 
 
-async def _refuse(
-    problem: Problem, send: Send, kind: str = "http.response", more: Mapping[str, str] | None = None
-) -> None:
+async def _refuse(problem: Problem, send: Send, kind: str = "http.response") -> None:
     answer = problem_answer(problem)
-    headers = {"content-type": answer.content_type, **dict(answer.headers), **(more or {})}
+    headers = {"content-type": answer.content_type, **dict(answer.headers)}
     await send(_start(answer.status, headers, f"{kind}.start"))
     await send({"type": f"{kind}.body", "body": answer.body})
 

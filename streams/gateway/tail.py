@@ -25,7 +25,7 @@ from schemas.codec import Codec, Rejected
 from schemas.forbidden import is_forbidden
 from schemas.reader import READER_GROUP
 from schemas.registry import RegistryUnavailable
-from streams.gateway import stream_metrics
+from streams.gateway import metrics
 from streams.gateway.cursor import PUSHED
 from streams.gateway.message import Pushed
 from streams.gateway.reading import Place
@@ -95,7 +95,7 @@ def merchant_of(
             stop.wait(_PAUSE_S)
             continue
         if isinstance(found, Rejected):
-            stream_metrics.UNDECODABLE.labels(PUSHED[topic].name, found.error_class).inc()
+            metrics.UNDECODABLE.labels(PUSHED[topic].name, found.error_class).inc()
             log.warning("can't be pushed", place=place, error_class=found.error_class, error=found.message)
             return None
         return found

@@ -10,9 +10,9 @@ from typing import Any
 
 from schemas.codec import Codec, Rejected, unframe
 from schemas.topics import Topic
+from schemas.varint import read_varint
 
 _FIRST = (("event_id", "string"), ("occurred_at", "long"), ("merchant_id", "string"))
-_MAX_VARINT = 10  # bytes of a long
 
 
 class Whose:
@@ -56,24 +56,13 @@ def _base(kind: Any) -> Any:
 def _third(body: bytes) -> str | Rejected:
     """The third field, after a text and a number."""
     try:
-        length, at = _long(body, 0)
+        length, at = read_varint(body, 0)
         if length < 0:
             raise ValueError
-        _, at = _long(body, at + length)
-        length, at = _long(body, at)
+        _, at = read_varint(body, at + length)
+        length, at = read_varint(body, at)
         if not 0 <= length <= len(body) - at:
             raise ValueError
         return body[at : at + length].decode()
     except (IndexError, ValueError):  # UnicodeDecodeError is one
         return Rejected("BadBody", "the first fields do not read")
-
-
-def _long(body: bytes, at: int) -> tuple[int, int]:
-    """An Avro long at that place, and the place after it."""
-    number = 0
-    for place in range(at, at + _MAX_VARINT):
-        byte = body[place]
-        number |= (byte & 0x7F) << (7 * (place - at))
-        if byte < 0x80:
-            return (number >> 1) ^ -(number & 1), place + 1
-    raise ValueError

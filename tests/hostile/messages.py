@@ -20,6 +20,7 @@ from schemas.events import ListingPublished, QuestionAsked, to_avro
 from schemas.records import parsed_schema
 from schemas.registry import CommittedRegistry
 from schemas.topics import LISTINGS, QUESTIONS, Topic
+from schemas.varint import write_varint
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 MERCHANT = "m-1"
@@ -94,36 +95,39 @@ def _framing() -> Iterator[Sent]:
 
 def _bodies() -> Iterator[Sent]:
     """Avro that lies about itself. A body begins with the event's id and the time."""
-    begin = _varint(36) + str(uuid.UUID(int=1)).encode() + _varint(1)
+    begin = write_varint(36) + str(uuid.UUID(int=1)).encode() + write_varint(1)
     lies = {
-        "text of 2**60 bytes": begin + _varint(2**60) + b"m-1",
-        "text of 2**31 bytes": begin + _varint(2**31) + b"m-1",
-        "text of negative length": begin + _varint(-5) + b"m-1",
+        "text of 2**60 bytes": begin + write_varint(2**60) + b"m-1",
+        "text of 2**31 bytes": begin + write_varint(2**31) + b"m-1",
+        "text of negative length": begin + write_varint(-5) + b"m-1",
         "a number without an end": begin + b"\xff" * 5000,
-        "text that ends early": begin + _varint(100) + b"m-1",
-        "a time beyond all calendars": _varint(36) + str(uuid.UUID(int=1)).encode() + _varint(2**62) + b"m-1" * 20,
-        "an id that is none": _varint(4) + b"abcd" + _varint(1) + _varint(3) + b"m-1",
-        "invalid UTF-8": begin + _varint(3) + b"\xff\xfe\xfd",
-        "half a surrogate": begin + _varint(3) + b"\xed\xa0\x80",
+        "text that ends early": begin + write_varint(100) + b"m-1",
+        "a time beyond all calendars": write_varint(36)
+        + str(uuid.UUID(int=1)).encode()
+        + write_varint(2**62)
+        + b"m-1" * 20,
+        "an id that is none": write_varint(4) + b"abcd" + write_varint(1) + write_varint(3) + b"m-1",
+        "invalid UTF-8": begin + write_varint(3) + b"\xff\xfe\xfd",
+        "half a surrogate": begin + write_varint(3) + b"\xed\xa0\x80",
     }
     for topic in (LISTINGS, QUESTIONS):
         short = topic.name.partition(".")[0]
         for what, body in lies.items():
             yield Sent(f"{short}: {what}", topic, frame(_id(topic), body), "BadBody")
-    texts = b"".join(_varint(len(text)) + text for text in (b"m-1", b"l-1", b"a title"))
+    texts = b"".join(write_varint(len(text)) + text for text in (b"m-1", b"l-1", b"a title"))
     no_options = b"\0" * 3  # description, category and brand
     for what, block in {
-        "a map of 2**60 entries": _varint(2**60),
-        "a map block of negative size": _varint(-(2**60)) + _varint(2**40),
-        "a map of a million nothings": _varint(1_000_000) + b"\0" * 100,
+        "a map of 2**60 entries": write_varint(2**60),
+        "a map block of negative size": write_varint(-(2**60)) + write_varint(2**40),
+        "a map of a million nothings": write_varint(1_000_000) + b"\0" * 100,
     }.items():
         yield Sent(f"listings: {what}", LISTINGS, frame(_id(LISTINGS), begin + texts + no_options + block), "BadBody")
-    choice = frame(_id(LISTINGS), begin + texts + _varint(7))
+    choice = frame(_id(LISTINGS), begin + texts + write_varint(7))
     yield Sent("listings: a choice that is none", LISTINGS, choice, "BadBody")
     good = _framed(LISTINGS, listing("left over"))
     yield Sent("listings: bytes left over", LISTINGS, good + b"more", "BadBody")
     asked = _framed(QUESTIONS, question("left over"))
-    yield Sent("questions: an unknown channel", QUESTIONS, asked[:-1] + _varint(99), "BadBody")
+    yield Sent("questions: an unknown channel", QUESTIONS, asked[:-1] + write_varint(99), "BadBody")
 
 
 def _texts() -> Iterator[Sent]:
@@ -207,12 +211,3 @@ def _framed(topic: Topic, event: ListingPublished | QuestionAsked) -> bytes:
     body = io.BytesIO()
     schemaless_writer(body, parsed_schema(topic.record), to_avro(event))
     return frame(_id(topic), body.getvalue())
-
-
-def _varint(number: int) -> bytes:
-    rest = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    return bytes([*out, rest])

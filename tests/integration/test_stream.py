@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import ANSWERS_DRAFTED
-from streams.gateway import key_file, stream_metrics
+from streams.gateway import key_file, metrics
 from streams.gateway.cursor import decode, encode
 from streams.gateway.hub import HubLimits
 from streams.gateway.keys import ApiKey, Scope
@@ -137,7 +137,7 @@ async def test_what_memory_has_not_comes_from_kafka_while_events_go_on(kafka: Ka
         made += kafka.publish(*(draft("m-long", listing_id=f"l-{number}-{n}") for n in range(10)))
     async with serving(kafka.client, path, HubLimits(replay_s=0.0)) as gateway:
         gateway.hub.history.evict(1e18)  # but for the newest, which is kept
-        scanned = stream_metrics.REPLAYS.labels("kafka")._value.get()
+        scanned = metrics.REPLAYS.labels("kafka")._value.get()
         async with AsyncExitStack() as stack:
             line = [
                 await stack.enter_async_context(device(gateway, key, KINDS[n % 2], cursor=before.cursor))
@@ -148,7 +148,7 @@ async def test_what_memory_has_not_comes_from_kafka_while_events_go_on(kafka: Ka
             for each in line:
                 await each.has(*made)
                 assert "gap" not in each.kinds()
-        assert stream_metrics.REPLAYS.labels("kafka")._value.get() == scanned + 6
+        assert metrics.REPLAYS.labels("kafka")._value.get() == scanned + 6
 
 
 async def test_what_kafka_no_longer_has_is_told(kafka: Kafka, path: Path) -> None:

@@ -12,7 +12,6 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 import streams.gateway.metrics
-import streams.gateway.stream_metrics
 import streams.metrics
 from consumers.clickhouse.metrics import METRICS
 from tests.support.prometheus import prometheus_or_skip
@@ -35,11 +34,11 @@ def test_promtool_accepts_the_rules_and_the_configuration() -> None:
 
 
 def test_each_metric_in_the_rules_exists() -> None:
-    modules = (streams.metrics, streams.gateway.stream_metrics)
+    modules = (streams.metrics, streams.gateway.metrics)
     made = [each for module in modules for each in vars(module).values() if isinstance(each, MetricWrapperBase)]
     counters = {f"{family.name}_total" for each in made for family in each.describe() if family.type == "counter"}
     there = counters | {family.name for each in made for family in each.describe()}
-    there |= {metric.name for metric in (*METRICS, *streams.gateway.metrics.METRICS)}
+    there |= {metric.name for metric in METRICS}
     named = {name for rule in RULES for name in re.findall(r"tradewind_[a-z_]+", rule["expr"])}
     assert len(named) > 8
     assert named <= there

@@ -9,7 +9,6 @@ from itertools import dropwhile
 from prometheus_client.metrics import MetricWrapperBase
 
 import streams.gateway.metrics
-import streams.gateway.stream_metrics
 import streams.metrics
 from consumers.clickhouse.metrics import METRICS
 from tests.tradewind.deployment import ROOT, resolve, services, shell_commands
@@ -28,10 +27,10 @@ def test_the_guide_names_settings_that_exist() -> None:
 
 def test_the_guide_names_every_metric_and_no_other() -> None:
     """Prometheus keeps a counter's name without its `_total`."""
-    modules = (streams.metrics, streams.gateway.stream_metrics)
+    modules = (streams.metrics, streams.gateway.metrics)
     made = [each for module in modules for each in vars(module).values() if isinstance(each, MetricWrapperBase)]
     there = {family.name for each in made for family in each.describe()}
-    there |= {metric.name.removesuffix("_total") for metric in (*METRICS, *streams.gateway.metrics.METRICS)}
+    there |= {metric.name.removesuffix("_total") for metric in METRICS}
     rows = re.findall(r"^\| `(tradewind_[a-z_]+)` \|", GUIDE, re.MULTILINE)
     assert {name.removesuffix("_total") for name in rows} == there
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.clickhouse.container import container, header, padded_varints, positioned, varint
+from consumers.clickhouse.container import container, header, padded_varints, positioned
 from consumers.clickhouse.tables import END_MARK
 from schemas.events import OrderEvent, to_avro
 from schemas.records import parsed_schema, schema_json
@@ -33,13 +33,6 @@ def row(event: OrderEvent, partition: int, offset: int) -> dict[str, object]:
     """What a reader of the file should see."""
     place = {"_log": LOG, "_partition": partition, "_offset": offset, "_frame": FRAME}
     return {**place, **to_avro(event), "_end": END_MARK}
-
-
-@given(st.integers(-(2**63), 2**63 - 1))
-def test_varint_is_what_fastavro_writes(number: int) -> None:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, "long", number)
-    assert varint(number) == out.getvalue()
 
 
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=5))

@@ -18,6 +18,7 @@ from backports import zstd
 
 from schemas.records import parsed_schema
 from schemas.topics import LISTINGS, ORDERS, QUESTIONS, Topic
+from schemas.varint import write_varint
 from tests.hostile.gateway.wire import request
 
 #: Stands in every private field that is sent; no answer, log or metric may have it.
@@ -274,23 +275,13 @@ def avro_lies(rng: random.Random, secrets: Secrets) -> Shot:
         deep = {"type": "array", "items": deep}
     schema = rng.choice([itself, nothing, many, deep, "null", ["null", "string"], {"type": "nonsense"}, 7])
     text = rng.choice([json.dumps(schema).encode(), b"{", b"", b"\xff" * 9])
-    head = b"Obj\x01\x04\x14avro.codec" + _long(4) + b"null" + b"\x16avro.schema" + _long(len(text)) + text + b"\x00"
+    codec, size_of_text = write_varint(4) + b"null", write_varint(len(text))
+    head = b"Obj\x01\x04\x14avro.codec" + codec + b"\x16avro.schema" + size_of_text + text + b"\x00"
     sync = rng.randbytes(16)
     count, size = (rng.choice([1, 2**31, 2**62, -1, -(2**62)]) for _ in range(2))
-    body = head + sync + _long(count) + _long(size) + rng.randbytes(rng.randrange(64)) + sync
+    body = head + sync + write_varint(count) + write_varint(size) + rng.randbytes(rng.randrange(64)) + sync
     raw = _post(path, secrets.good, body, Content_Type="application/avro")
     return Shot("avro that lies", raw, frozenset({400, 413, 415, 422}))
-
-
-def _long(value: int) -> bytes:
-    """Avro's zigzag varint."""
-    value = (value << 1) ^ (value >> 63)
-    found = bytearray()
-    while value & ~0x7F:
-        found.append((value & 0x7F) | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
 
 
 def wrong_key(rng: random.Random, secrets: Secrets) -> Shot:

@@ -20,6 +20,7 @@ from schemas.records import schema_json
 from schemas.registry import CommittedRegistry
 from schemas.topics import LISTINGS, ORDERS, QUESTIONS, Topic
 from schemas.validation import validate
+from schemas.varint import write_varint
 from streams.gateway.examples import EVENTS
 from streams.gateway.ingest import Ready, Refused, Rows, check, media_type_of, read_rows
 from streams.gateway.problems import Problem
@@ -226,15 +227,7 @@ def orjson_free(value: Any) -> bytes:
 
 
 def entry(name: bytes, value: bytes) -> bytes:
-    return varint(1) + varint(len(name)) + name + varint(len(value)) + value
-
-
-def varint(number: int) -> bytes:
-    left, found = (number << 1) ^ (number >> 63), bytearray()
-    while left > 0x7F:
-        found.append(left & 0x7F | 0x80)
-        left >>= 7
-    return bytes([*found, left])
+    return write_varint(1) + write_varint(len(name)) + name + write_varint(len(value)) + value
 
 
 def test_blocks_that_lie_are_400_or_413() -> None:
@@ -242,11 +235,11 @@ def test_blocks_that_lie_are_400_or_413() -> None:
     sync = whole[-16:]
     header = whole[: whole.index(sync) + 16]
     block = whole[len(header) : -16]
-    body = block[len(varint(1)) :]
+    body = block[len(write_varint(1)) :]
     for count, wanted in ((2**40, 413), (MAX + 1, 413), (-1, 400), (2, 400), (0, 400)):
-        assert code(rows(header + varint(count) + body + sync, AVRO))[0] == wanted
+        assert code(rows(header + write_varint(count) + body + sync, AVRO))[0] == wanted
     for length in (2**50, -1, 0, 3):
-        assert code(rows(header + varint(1) + varint(length) + b"x" * 40 + sync, AVRO))[0] == 400
+        assert code(rows(header + write_varint(1) + write_varint(length) + b"x" * 40 + sync, AVRO))[0] == 400
     assert code(rows(header + block + bytes(16), AVRO)) == (400, "not_avro")
     assert code(rows(header, AVRO)) == (422, "no_events")
 
