@@ -1,12 +1,12 @@
 """What people write first to take an order over HTTP: a FastAPI handler that produces it and waits for Kafka.
 
-    python -m bench.edge_ingest_peers KIND PORT
+    python -m bench.edge_ingest_peers KIND PORT [--not-idempotent]
 
 Three kinds, all under Uvicorn with uvloop and httptools, in one process as the gateway is, with pydantic's validation,
 the same acks (all) and no wait for more messages. The value is the model's own JSON, which is less work than Avro.
 
-- flush: a plain function, which FastAPI runs in a thread; confluent-kafka's produce and flush.
-- aiokafka: a coroutine that awaits aiokafka's send_and_wait; not idempotent, for the embedded broker refuses it that.
+- flush: the plain one, a function that FastAPI runs in a thread; confluent-kafka's produce and flush.
+- aiokafka: a coroutine that awaits aiokafka's send_and_wait; the embedded broker refuses it idempotence.
 - future: a coroutine with a future for each message, set by confluent-kafka's delivery report from a polling thread.
 """
 
@@ -56,9 +56,9 @@ def _confluent(settings: Settings) -> Producer:
     return Producer(settings.kafka_client(**{"enable.idempotence": True, "acks": "all", "linger.ms": 0}))
 
 
-def flush_app(settings: Settings) -> FastAPI:
+def flush_app(producer: Producer) -> FastAPI:
     """Produce and flush."""
-    app, producer = FastAPI(), _confluent(settings)
+    app = FastAPI()
 
     @app.post("/orders", status_code=202)
     def take(order: Order) -> dict[str, Any]:
@@ -72,13 +72,15 @@ def flush_app(settings: Settings) -> FastAPI:
     return app
 
 
-def aiokafka_app(settings: Settings) -> FastAPI:
+def aiokafka_app(settings: Settings, *, idempotent: bool) -> FastAPI:
     """Await send_and_wait."""
     held: dict[str, AIOKafkaProducer] = {}
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all")
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=idempotent
+        )
         await producer.start()
         held["producer"] = producer
         yield
@@ -94,9 +96,9 @@ def aiokafka_app(settings: Settings) -> FastAPI:
     return app
 
 
-def future_app(settings: Settings) -> FastAPI:
+def future_app(producer: Producer) -> FastAPI:
     """Await a future for each message."""
-    app, producer = FastAPI(), _confluent(settings)
+    app = FastAPI()
 
     def poll() -> None:
         while True:
@@ -122,9 +124,13 @@ def future_app(settings: Settings) -> FastAPI:
 
 def main() -> None:
     """Serve one kind."""
-    kind, port = sys.argv[1], int(sys.argv[2])
-    make = {"flush": flush_app, "aiokafka": aiokafka_app, "future": future_app}[kind]
-    uvicorn.run(make(Settings()), port=port, loop="uvloop", http="httptools", access_log=False, log_level="warning")
+    kind, port, *more = sys.argv[1:]
+    settings = Settings()
+    if kind == "aiokafka":
+        app = aiokafka_app(settings, idempotent="--not-idempotent" not in more)
+    else:
+        app = {"flush": flush_app, "future": future_app}[kind](_confluent(settings))
+    uvicorn.run(app, port=int(port), loop="uvloop", http="httptools", access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":
