@@ -82,7 +82,14 @@ class Codec:
             NotRegistered, RegistryUnavailable: there is no id for it.
             ValueError, TypeError: it does not fit the schema; `schemas.validation` says where.
         """
-        body = _body(topic.record, datum)
+        return self.framed(topic, _body(topic.record, datum))
+
+    def framed(self, topic: Topic, body: bytes) -> bytes:
+        """A body of the topic's present record as a message.
+
+        Raises:
+            NotRegistered, RegistryUnavailable: there is no id for it.
+        """
         header = self._headers.get(topic.name)
         if header is None:  # an id never changes
             header = self._headers[topic.name] = frame(self._registry.id_of(topic), b"")

@@ -13,18 +13,20 @@ from schemas.topics import LISTINGS, QUESTIONS, Topic
 _NOW_WILL_DO = (LISTINGS.name, QUESTIONS.name)
 
 
-def complete(topic: Topic, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def complete(topic: Topic, row: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
     """The row with `event_id` and, on listings and questions, `occurred_at` filled in where they are absent.
+
+    It is the row itself where there is nothing to fill in.
 
     The id is made from the topic and from what the row says, so that the same row gets the same id again, whichever
     format it was written in.
     """
-    completed = dict(row)
-    if completed.get("event_id") is None:
-        completed["event_id"] = derived_id("publish", topic.name, canonical(row))
-    if completed.get("occurred_at") is None and topic.name in _NOW_WILL_DO:
-        completed["occurred_at"] = now
-    return completed
+    absent: dict[str, Any] = {}
+    if row.get("event_id") is None:
+        absent["event_id"] = derived_id("publish", topic.name, canonical(row))
+    if row.get("occurred_at") is None and topic.name in _NOW_WILL_DO:
+        absent["occurred_at"] = now
+    return {**row, **absent} if absent else row
 
 
 def canonical(value: Any) -> str:

@@ -172,7 +172,12 @@ def _optional(avro_type: Any) -> bool:
     return isinstance(avro_type, list) and "null" in avro_type
 
 
-def _string(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value that belongs in a text: an id may be a number in JSON.
+
+    Raises:
+        Wrong: it is neither.
+    """
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         value = int(value)  # an id that JSON has as 814.0, which is a whole number there
     if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -303,7 +308,7 @@ def _map(avro_type: Mapping[str, Any]) -> Converter:
     def convert(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise Wrong("names with their values", 'write it like {"material": "cotton"}')
-        return {_string(key): _inner(convert_item, item, partial(_under, key)) for key, item in value.items()}
+        return {text_of(key): _inner(convert_item, item, partial(_under, key)) for key, item in value.items()}
 
     return convert
 
@@ -356,7 +361,7 @@ def _inner(convert: Converter, value: Any, path: Callable[[], str]) -> Any:
 
 #: By kind, what makes the converter of a type.
 _MAKERS: dict[str, Callable[[Any], Converter]] = {
-    "string": lambda _: _string,
+    "string": lambda _: text_of,
     "uuid": lambda _: _uuid,
     "timestamp-millis": lambda _: _timestamp,
     "decimal": _money,

@@ -80,11 +80,14 @@ def _timestamp(value: Any) -> bytes:
     if type(value) is not datetime or value.tzinfo is None:
         raise Unfit
     since = value - _EPOCH
-    number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-    left = number << 1
+    return timestamp(since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
+
+
+def timestamp(milliseconds: int) -> bytes:
+    """A time as Avro has it: milliseconds since 1970. From 1970 to 2039 it is six bytes, quicker written out."""
+    left = milliseconds << 1
     if not 1 << 35 <= left < 1 << 42:
-        return write_varint(number)
-    # From 1970 to 2039 it is six bytes, which are quicker written out.
+        return write_varint(milliseconds)
     return bytes(
         (
             left & 0x7F | 0x80,

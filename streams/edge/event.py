@@ -61,7 +61,7 @@ def entry(kind: str, event: Mapping[str, Any], now: datetime, most_bytes: int, o
     if given.get("event_id") is None:
         # Made of what it says, as files' rows get it, two equal orders in a row would be one.
         given["event_id"] = uuid.uuid4()
-    completed = complete(KINDS[kind], given, now)
+    completed = dict(complete(KINDS[kind], given, now))
     try:
         event_id = str(uuid.UUID(str(completed["event_id"])))
     except ValueError:

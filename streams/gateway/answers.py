@@ -79,7 +79,7 @@ def ingest_answer(
     preference = (("preference-applied", "return=minimal"),) if minimal else ()
     if accepted:
         status = 207 if refused else 202
-        headers = (*preference, *_soonest(refused).items())
+        headers = (*preference, *_soonest(refused).items()) if refused else preference
         return Answer(status, JSON, orjson.dumps(counts | {"items": items}), headers)
     whole = _whole(refused, alone=alone)
     answer = problem_answer(replace(whole, more={**whole.more, **counts, "items": items}))

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple, Union
 
 import orjson
 
-from schemas.codec import Codec
+from schemas.codec import HEADER, Codec
 from schemas.complete_row import complete
+from schemas.converters import text_of
+from schemas.direct import row_writer
 from schemas.limits import MAX_VALUE_BYTES
 from schemas.topics import LISTINGS, ORDERS, QUESTIONS, Topic
 from schemas.validation import validate
@@ -31,7 +33,7 @@ TOPICS: Mapping[str, Topic] = {"listings": LISTINGS, "questions": QUESTIONS, "or
 class Ready(NamedTuple):
     """An event that can go out."""
 
-    event_id: uuid.UUID
+    event_id: str
     outgoing: Outgoing
 
 
@@ -40,7 +42,7 @@ class Refused:
     """An event that can't, and its id where it has one."""
 
     problem: Problem
-    event_id: uuid.UUID | None = None
+    event_id: str | None = None
 
 
 Checked = Union[Ready, Refused]
@@ -127,22 +129,39 @@ def _check_one(topic: Topic, row: Any, merchant_id: str, now: datetime, codec: C
         row = {**row, "merchant_id": merchant_id}
     elif row["merchant_id"] != merchant_id:
         return Refused(_OTHER_MERCHANT, _id_in(row))
-    datum = validate(topic.record, complete(topic, row, now))
+    completed = complete(topic, row, now)
+    try:
+        body = row_writer(topic.record)(completed)
+    except Exception:  # it is looked at once more, which says what is wrong, or that nothing is
+        return _look(topic, completed, codec)
+    key = completed[topic.key]
+    return _ready(topic, key if type(key) is str else text_of(key), codec.framed(topic, body))
+
+
+def _look(topic: Topic, row: Mapping[str, Any], codec: Codec) -> Checked:
+    """The same in two steps, for what is not written in one."""
+    datum = validate(topic.record, row)
     if isinstance(datum, tuple):
         return Refused(
             Problem(422, "invalid_event", f"the event is no {topic.record}; fields says what to mend", fields=datum),
             _id_in(row),
         )
-    event_id = datum["event_id"]
     try:
         value = codec.encode(topic, datum)
     except (ValueError, TypeError):
-        return Refused(_UNWRITABLE, event_id)
+        return Refused(_UNWRITABLE, str(datum["event_id"]))
+    return _ready(topic, datum[topic.key], value)
+
+
+def _ready(topic: Topic, key: str, value: bytes) -> Checked:
+    event_id = value[_ID].decode()
     if len(value) > MAX_VALUE_BYTES:
         return Refused(TOO_LARGE, event_id)
-    return Ready(event_id, Outgoing(topic.name, datum[topic.key].encode(), value))
+    return Ready(event_id, Outgoing(topic.name, key.encode(), value))
 
 
+#: Where the id stands in a message: each record begins with it, after the frame and a byte for its length.
+_ID = slice(HEADER.size + 1, HEADER.size + 37)
 _NOT_AN_OBJECT = Refused(Problem(422, "not_an_object", "an event is a JSON object; this is something else"))
 _OTHER_MERCHANT = Problem(
     403, "other_merchant", "merchant_id is not the key's; leave it out, or use that merchant's own key"
@@ -150,12 +169,12 @@ _OTHER_MERCHANT = Problem(
 _UNWRITABLE = Problem(422, "invalid_event", "the event passes the checks of its fields, and Avro can't write it")
 
 
-def _id_in(row: Mapping[str, Any]) -> uuid.UUID | None:
+def _id_in(row: Mapping[str, Any]) -> str | None:
     """The event's id, where it is one: what else may stand there is not repeated."""
     found = row.get("event_id")
     if isinstance(found, uuid.UUID):
-        return found
+        return str(found)
     try:
-        return uuid.UUID(found) if isinstance(found, str) and len(found) == 36 else None
+        return str(uuid.UUID(found)) if isinstance(found, str) and len(found) == 36 else None
     except ValueError:
         return None

@@ -117,7 +117,7 @@ def send(
         tell(None, flush(publisher, topic, tally))
 
 
-def _publish(publisher: Outgoing | None, topic: Topic, row: dict[str, Any]) -> tuple[Problem, ...]:
+def _publish(publisher: Outgoing | None, topic: Topic, row: Mapping[str, Any]) -> tuple[Problem, ...]:
     if publisher is None:
         found = validate(topic.record, row)
         return found if isinstance(found, tuple) else ()
