@@ -236,11 +236,10 @@ def ground(folder: Path, kafka: bool) -> Iterator[tuple[Settings, int]]:
     """A broker with its topics, and its process's id."""
     given = Settings(data_dir=folder, metrics_port=-1, gateway_port=choose_port(0))
     if kafka:
-        from bench.on_kafka import ORDINARY_JVM, ORDINARY_SESSIONS
-        from tests.kafka.cluster import ClusterConfig, KafkaCluster
+        from bench.on_kafka import ordinary
+        from tests.kafka.cluster import KafkaCluster
 
-        config = ClusterConfig(folder / "kafka", jvm=ORDINARY_JVM, properties=ORDINARY_SESSIONS)
-        with KafkaCluster(config) as cluster:
+        with KafkaCluster(ordinary(folder / "kafka")) as cluster:
             settings = given.model_copy(update={"bootstrap_servers": cluster.bootstrap_servers})
             topics.create(settings)
             yield settings, cluster.pid()

@@ -17,14 +17,14 @@ from typing import Any
 
 from bench.latency_questions import event
 from bench.links import LinkEmulator, Profile
-from bench.on_kafka import ORDINARY_JVM, ORDINARY_SESSIONS
+from bench.on_kafka import ordinary
 from schemas.events import ListingPublished, QuestionAsked
 from schemas.reader import read_all
 from schemas.topics import QUESTIONS
 from streams import topics
 from streams.gateway import key_file
 from streams.gateway.keys import Scope
-from tests.kafka.cluster import ClusterConfig, KafkaCluster
+from tests.kafka.cluster import KafkaCluster
 from tests.kafka.jars import KafkaMissing, kafka_jars, pinned_version
 from tests.support.waiting import until
 from tradewind.assembly import make_codec, make_publisher, settings_for
@@ -76,7 +76,7 @@ def standing(folder: Path, *, embedded: bool) -> Iterator[Ground]:
         settings = settings_for(Settings(data_dir=folder / "stack"), local.endpoints)
         kafka = "the embedded broker"
         if not embedded:
-            config = ClusterConfig(folder / "kafka", jvm=ORDINARY_JVM, heap_mb=1024, properties=ORDINARY_SESSIONS)
+            config = ordinary(folder / "kafka")
             cluster = stack.enter_context(KafkaCluster(config))
             kafka = f"Apache Kafka {config.version}"
             settings = settings.model_copy(update={"bootstrap_servers": cluster.bootstrap_servers})

@@ -33,11 +33,11 @@ from bench import engine_machine
 from bench.edge_push_devices import Crowd, crowd
 from bench.edge_push_load import Load, merchant
 from bench.latency_figures import percentile
-from bench.on_kafka import ORDINARY_JVM, ORDINARY_SESSIONS
+from bench.on_kafka import ordinary
 from streams import topics
 from streams.gateway import key_file
 from streams.gateway.keys import Scope
-from tests.kafka.cluster import ClusterConfig, KafkaCluster
+from tests.kafka.cluster import KafkaCluster
 from tests.support import waiting
 from tests.support.processes import cpu_s, memory_mb
 from tradewind.settings import Settings
@@ -255,7 +255,7 @@ def broker(folder: Path, *, embedded: bool) -> Iterator[tuple[str, str]]:
         with LocalStack(StackConfig(folder / "stack")) as stack:
             yield stack.endpoints.bootstrap_servers, "embedded"
         return
-    config = ClusterConfig(folder / "kafka", jvm=ORDINARY_JVM, heap_mb=1024, properties=ORDINARY_SESSIONS)
+    config = ordinary(folder / "kafka")
     with KafkaCluster(config) as cluster:
         yield cluster.bootstrap_servers, f"Apache Kafka {config.version}"
 

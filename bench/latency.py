@@ -30,9 +30,8 @@ from bench import engine_machine
 from bench.latency_figures import Figures, path_table, question_table
 from bench.latency_path import NO_MODEL, paths, rate, tasks_alone
 from bench.latency_questions import measure, publish_listings
-from bench.on_kafka import ORDINARY_JVM, ORDINARY_SESSIONS, Ground, standing
+from bench.on_kafka import Ground, ordinary, standing
 from streams.app import ANSWER_APP, ENRICH_APP
-from tests.kafka.cluster import ClusterConfig
 from tests.support.tiny_model import write_folder
 from tradewind.assembly import make_engine, make_publisher
 from tradewind.processes import child, sink_child
@@ -93,7 +92,7 @@ def main() -> None:
     args = parser.parse_args()
     found: dict[str, Any] = {"machine": {"cores": engine_machine.cores(), **engine_machine.processor()}}
     with tempfile.TemporaryDirectory() as folder:
-        kafka = ClusterConfig(Path(folder) / "kafka", jvm=ORDINARY_JVM, heap_mb=1024, properties=ORDINARY_SESSIONS)
+        kafka = ordinary(Path(folder) / "kafka")
         found["kafka"] = kafka.version
         found["load_average_before"] = engine_machine.load_average()
         tell(f"Apache Kafka {kafka.version} starts")

@@ -19,11 +19,17 @@ from tradewind.assembly import settings_for
 from tradewind.settings import Settings
 from tradewind.stack.local import LocalStack, StackConfig
 
-#: What `kafka-server-start.sh` gives its JVM.
-ORDINARY_JVM = ("-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
-                "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true")  # fmt: skip
-#: The sessions that Kafka itself has for its brokers; tests have shorter ones.
-ORDINARY_SESSIONS = {"broker.heartbeat.interval.ms": "2000", "broker.session.timeout.ms": "9000"}
+_JVM = ("-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+        "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true")  # fmt: skip
+
+
+def ordinary(folder: Path) -> ClusterConfig:
+    """One broker as Kafka itself has it: its JVM as `kafka-server-start.sh` starts it, and its sessions.
+
+    Those of the tests are for a quick start, and shorter.
+    """
+    sessions = {"broker.heartbeat.interval.ms": "2000", "broker.session.timeout.ms": "9000"}
+    return ClusterConfig(folder, jvm=_JVM, heap_mb=1024, properties=sessions)
 
 
 @dataclass(frozen=True, slots=True)
