@@ -138,7 +138,10 @@ class Hub:
         return self._count
 
     def live(self) -> dict[str, str | None]:
-        """What is stuck; may be asked by any thread."""
+        """What is stuck; may be asked by any thread.
+
+        The beat is watched as the loop is, for a fault in it would end it alone.
+        """
         if self._turn_at is None:
             return {}
         late = {"streams": time.monotonic() - self._turn_at, "tail": self._tail.silent_s}
