@@ -164,3 +164,27 @@ def test_no_value_raises(field: str, value: Any) -> None:
     found = validate("OrderEvent", {**ORDER, field: value})
     if isinstance(found, tuple):
         assert [problem.field for problem in found] == [field]
+
+
+@pytest.mark.parametrize(("amount", "taken"), [(0.1 + 0.2, "0.30"), (19.99, "19.99"), (3.3 * 3, "9.90")])
+def test_a_float_that_misses_the_cent_by_its_last_bits_is_taken(amount: float, taken: str) -> None:
+    datum = validate("OrderEvent", {**ORDER, "amount": amount})
+    assert isinstance(datum, dict)
+    assert datum["amount"] == Decimal(taken)
+
+
+@pytest.mark.parametrize("amount", [0.305, 1.001, 1e13 + 0.004, float("nan"), float("inf"), 1e-9])
+def test_a_float_that_misses_it_by_more_is_not(amount: float) -> None:
+    assert isinstance(validate("OrderEvent", {**ORDER, "amount": amount}), tuple)
+
+
+def test_a_time_outside_of_the_calendar_in_utc_is_a_problem() -> None:
+    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        assert isinstance(validate("OrderEvent", {**ORDER, "occurred_at": text}), tuple)
+
+
+def test_a_million_unknown_fields_are_told_in_few_words() -> None:
+    found = validate("OrderEvent", ORDER | {f"f{number}": 1 for number in range(100_000)})
+    assert isinstance(found, tuple)
+    assert len(found) == 51
+    assert "99950" in found[-1].found
