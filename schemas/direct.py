@@ -11,10 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.converters import default_of, field_converter, kind_of
+from schemas.codec import Codec
+from schemas.converters import default_of, field_converter, kind_of, text_of
 from schemas.records import schema_json
+from schemas.topics import Topic
+from schemas.validation import Problem, validate
 from schemas.varint import write_varint
 from schemas.writing import Writer, timestamp, writer
 
@@ -26,6 +29,30 @@ _EPOCH = datetime(1970, 1, 1)
 
 class NotWhole(Exception):
     """The row has a field of no known name, or lacks one that has no default."""
+
+
+class Encoded(NamedTuple):
+    """A message's key and value."""
+
+    key: bytes
+    value: bytes
+
+
+def encode_row(codec: Codec, topic: Topic, row: Mapping[str, Any]) -> Encoded | tuple[Problem, ...]:
+    """A row as a message of its topic, or everything that is wrong with it.
+
+    Raises:
+        NotRegistered, RegistryUnavailable: there is no schema id for the topic.
+        ValueError, TypeError: it passes validation, and Avro can't write it.
+    """
+    try:
+        body, key = row_writer(topic.record)(row), text_of(row[topic.key])
+    except Exception:
+        datum = validate(topic.record, row)
+        if isinstance(datum, tuple):
+            return datum
+        return Encoded(datum[topic.key].encode(), codec.encode(topic, datum))
+    return Encoded(key.encode(), codec.framed(topic, body))
 
 
 @cache

@@ -10,10 +10,11 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.codec import Codec
+from schemas.direct import Encoded, encode_row
 from schemas.events import Event, to_avro
 from schemas.forbidden import MEND, is_forbidden
 from schemas.topics import Topic, topic_of_record
-from schemas.validation import Problem, validate
+from schemas.validation import Problem
 
 #: Java's clients place a key by murmur2; librdkafka's own default is CRC32. Listings and questions must agree on it,
 #: whoever writes them, or a question lands in another partition than its listing.
@@ -117,10 +118,10 @@ class Publisher:
 
     def publish_row(self, topic: Topic, row: Mapping[str, Any]) -> tuple[Problem, ...]:
         """Queue a row of plain values, or give what is wrong with it."""
-        datum = validate(topic.record, row)
-        if isinstance(datum, tuple):
-            return datum
-        self.publish_bytes(topic.name, str(datum[topic.key]).encode(), self._codec.encode(topic, datum))
+        found = encode_row(self._codec, topic, row)
+        if not isinstance(found, Encoded):
+            return found
+        self.publish_bytes(topic.name, *found)
         return ()
 
     def publish_bytes(

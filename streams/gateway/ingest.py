@@ -16,11 +16,9 @@ import orjson
 
 from schemas.codec import HEADER, Codec
 from schemas.complete_row import complete
-from schemas.converters import text_of
-from schemas.direct import row_writer
+from schemas.direct import Encoded, encode_row
 from schemas.limits import MAX_VALUE_BYTES
 from schemas.topics import LISTINGS, ORDERS, QUESTIONS, Topic
-from schemas.validation import validate
 from streams.gateway.acks import TOO_LARGE, Outgoing
 from streams.gateway.avro_bodies import AVRO_TYPES, read_avro
 from streams.gateway.problems import Problem
@@ -131,33 +129,18 @@ def _check_one(topic: Topic, row: Any, merchant_id: str, now: datetime, codec: C
         return Refused(_OTHER_MERCHANT, _id_in(row))
     completed = complete(topic, row, now)
     try:
-        body = row_writer(topic.record)(completed)
-    except Exception:  # it is looked at once more, which says what is wrong, or that nothing is
-        return _look(topic, completed, codec)
-    key = completed[topic.key]
-    return _ready(topic, key if type(key) is str else text_of(key), codec.framed(topic, body))
-
-
-def _look(topic: Topic, row: Mapping[str, Any], codec: Codec) -> Checked:
-    """The same in two steps, for what is not written in one."""
-    datum = validate(topic.record, row)
-    if isinstance(datum, tuple):
+        found = encode_row(codec, topic, completed)
+    except (ValueError, TypeError):
+        return Refused(_UNWRITABLE, _id_in(completed))
+    if not isinstance(found, Encoded):
         return Refused(
-            Problem(422, "invalid_event", f"the event is no {topic.record}; fields says what to mend", fields=datum),
+            Problem(422, "invalid_event", f"the event is no {topic.record}; fields says what to mend", fields=found),
             _id_in(row),
         )
-    try:
-        value = codec.encode(topic, datum)
-    except (ValueError, TypeError):
-        return Refused(_UNWRITABLE, str(datum["event_id"]))
-    return _ready(topic, datum[topic.key], value)
-
-
-def _ready(topic: Topic, key: str, value: bytes) -> Checked:
-    event_id = value[_ID].decode()
-    if len(value) > MAX_VALUE_BYTES:
+    event_id = found.value[_ID].decode()
+    if len(found.value) > MAX_VALUE_BYTES:
         return Refused(TOO_LARGE, event_id)
-    return Ready(event_id, Outgoing(topic.name, key.encode(), value))
+    return Ready(event_id, Outgoing(topic.name, *found))
 
 
 #: Where the id stands in a message: each record begins with it, after the frame and a byte for its length.

@@ -14,12 +14,16 @@ from fastavro import schemaless_writer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from schemas.direct import row_writer
+from schemas.codec import Codec
+from schemas.direct import encode_row, row_writer
 from schemas.records import parsed_schema
+from schemas.registry import CommittedRegistry
+from schemas.topics import topic_of_record
 from schemas.validation import validate
 from tests.schemas.strategies import data_of
 from tests.schemas.test_validation import ORDER
 
+CODEC = Codec(CommittedRegistry())
 #: What people and machines write where something else is meant, or the same in another way.
 _ODD = (
     st.none() | st.booleans() | st.integers() | st.integers(-5, 5000) | st.floats() | st.text(max_size=20)
@@ -57,12 +61,16 @@ def fastavro_bytes(record: str, datum: Mapping[str, Any]) -> bytes:
 
 def same(record: str, row: Mapping[str, Any]) -> None:
     """The one step and the two come to the same."""
+    topic = topic_of_record(record)
     datum = validate(record, row)
     if isinstance(datum, tuple):
-        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever an odd value leads to; `validate` says what is wrong
+        assert encode_row(CODEC, topic, row) == datum
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever an odd value leads to
             row_writer(record)(row)
     else:
-        assert row_writer(record)(row) == fastavro_bytes(record, datum)
+        body = fastavro_bytes(record, datum)
+        assert encode_row(CODEC, topic, row) == (datum[topic.key].encode(), CODEC.framed(topic, body))
+        assert row_writer(record)(row) == body
 
 
 @pytest.mark.parametrize("record", ["OrderEvent", "ListingPublished", "QuestionAsked", "AnswerDrafted"])
