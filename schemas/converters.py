@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -154,7 +154,16 @@ def kind_of(avro_type: Any) -> str:
 
 def describe(field: Mapping[str, Any]) -> str:
     """What belongs in a field, in words."""
-    return str(field.get("expect") or _TYPE_WORDS.get(kind_of(field["type"]), "a value"))
+    if "expect" in field:
+        return str(field["expect"])
+    members = field["type"] if isinstance(field["type"], list) else [field["type"]]
+    plain = next(member for member in members if member != "null")
+    kind = kind_of(plain)
+    return _one_of(plain["symbols"]) if kind == "enum" else _TYPE_WORDS.get(kind, "a value")
+
+
+def _one_of(symbols: Iterable[str]) -> str:
+    return f"one of {', '.join(symbols)}"
 
 
 def default_of(field: Mapping[str, Any]) -> Any:
@@ -289,7 +298,7 @@ def _bytes(value: Any) -> bytes:
 
 def _enum(avro_type: Mapping[str, Any]) -> Converter:
     symbols = {symbol: symbol for symbol in avro_type["symbols"]}
-    no_symbol = (f"one of {', '.join(symbols)}", "choose one of them")
+    no_symbol = (_one_of(symbols), "choose one of them")
 
     def convert(value: Any) -> str:
         symbol = getattr(value, "value", value)
@@ -382,7 +391,6 @@ _TYPE_WORDS = {
     "int": "a whole number",
     "long": "a whole number",
     "double": "a number",
-    "enum": "one of its symbols",
     "map": "names with their values",
     "array": "a list",
     "record": "an object",

@@ -188,3 +188,12 @@ def test_a_million_unknown_fields_are_told_in_few_words() -> None:
     assert isinstance(found, tuple)
     assert len(found) == 51
     assert "99950" in found[-1].found
+
+
+def test_what_belongs_in_a_field_that_is_missing_is_said_for_each_kind() -> None:
+    found = validate("OrderEvent", {})
+    assert isinstance(found, tuple)
+    expected = {problem.field: problem.expected for problem in found}
+    assert expected["kind"] == "one of UNKNOWN, PLACED, PAID, SHIPPED, DELIVERED, CANCELLED, RETURNED, REFUNDED"
+    assert (expected["order_id"], expected["occurred_at"]) == ("text", "a time with its zone")
+    assert {problem.mend for problem in found if problem.field == "kind"} == {"add the field kind"}
