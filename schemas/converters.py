@@ -1,21 +1,17 @@
-"""What JSON and CSV can say, made into what Avro wants: one function for each field of a record, put together once.
-
-A schema is read when its first row comes and not again at every value, for a gateway that takes ten thousands of rows a
-second spends most of its time here.
-"""
+"""What JSON and CSV can say, made into what Avro wants: one function for each type, put together once."""
 
 from __future__ import annotations
 
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
-from schemas.limits import excess_of_entries
+from schemas.kinds import default_of, describe, kind_of, one_of, optional, plain_type
 
 Converter = Callable[[Any], Any]
 
@@ -34,151 +30,15 @@ class Wrong(Exception):
         self.expected, self.mend, self.path, self.value = expected, mend, path, value
 
 
-def field_converter(field: Mapping[str, Any]) -> Converter:
-    """What makes a field's value out of whatever stands there, within the field's own limits.
-
-    The function raises Wrong.
-    """
-    convert = converter(field["type"])
-    checks = _checks(field)
-    required = not _optional(field["type"])
-    described = describe(field)
-
-    def convert_field(value: Any) -> Any:
-        if value is None:
-            if required:
-                raise Wrong(described, "fill it in")
-            return None
-        value = convert(value)
-        for check in checks:
-            check(value)
-        return value
-
-    return _short_cut(convert_field, field) if kind_of(field["type"]) == "string" else convert_field
-
-
-def _short_cut(convert_field: Converter, field: Mapping[str, Any]) -> Converter:
-    """For a text, which most fields are: plain ones are looked at in place, and all others as everything else is."""
-    longest = field.get("maxLength") or 1 << 62
-    shortest = field.get("minLength") or 0
-    fits = re.compile(field["pattern"]).fullmatch if "pattern" in field else None
-
-    def convert_text(value: Any) -> Any:
-        if (
-            type(value) is str
-            and value.isascii()
-            and len(value) <= longest
-            and (not shortest or len(value.strip()) >= shortest)
-            and (fits is None or fits(value))
-        ):
-            return value
-        return convert_field(value)
-
-    return convert_text
-
-
-def _checks(field: Mapping[str, Any]) -> list[Callable[[Any], None]]:
-    """A field's own limits."""
-    checks: list[Callable[[Any], None]] = []
-    if "minimum" in field:
-        checks.append(_at_least(field["minimum"]))
-    if field.get("minLength"):
-        checks.append(_not_blank(field["minLength"]))
-    if kind_of(field["type"]) in ("map", "array"):
-        checks.append(_few_entries(describe(field)))
-    if field.get("maxLength"):
-        checks.append(_at_most(field["maxLength"]))
-    if "pattern" in field:
-        checks.append(_like(field["pattern"], field.get("expect", f"text like {field['pattern']}")))
-    return checks
-
-
-def _at_least(minimum: Any) -> Callable[[Any], None]:
-    def check(value: Any) -> None:
-        if value < minimum:
-            raise Wrong(f"at least {minimum}", "check the sign")
-
-    return check
-
-
-def _not_blank(length: int) -> Callable[[Any], None]:
-    def check(value: Any) -> None:
-        if len(value.strip()) < length:
-            raise Wrong("text that is not empty", "fill it in")
-
-    return check
-
-
-def _few_entries(described: str) -> Callable[[Any], None]:
-    def check(value: Any) -> None:
-        if value and (why := excess_of_entries(value)):
-            raise Wrong(f"{described}: it {why}", "leave out what no buyer looks for")
-
-    return check
-
-
-def _at_most(length: int) -> Callable[[Any], None]:
-    def check(value: Any) -> None:
-        if len(value) > length:
-            raise Wrong(f"at most {length} characters", "shorten it")
-
-    return check
-
-
-def _like(pattern: str, expected: str) -> Callable[[Any], None]:
-    fits = re.compile(pattern).fullmatch
-
-    def check(value: Any) -> None:
-        if not fits(value):
-            raise Wrong(expected, "check its spelling")
-
-    return check
-
-
 def converter(avro_type: Any) -> Converter:
     """What makes a value of the type; it raises Wrong."""
-    if isinstance(avro_type, list):
-        inner = converter(next(member for member in avro_type if member != "null"))
-        return lambda value: None if value is None else inner(value)
-    return _MAKERS[kind_of(avro_type)](avro_type)
-
-
-def kind_of(avro_type: Any) -> str:
-    """The type's logical type where it has one, else its type; of a union, the member that is not null."""
-    if isinstance(avro_type, list):
-        return kind_of(next(member for member in avro_type if member != "null"))
-    if isinstance(avro_type, dict):
-        return str(avro_type.get("logicalType") or avro_type["type"])
-    return str(avro_type)
-
-
-def describe(field: Mapping[str, Any]) -> str:
-    """What belongs in a field, in words."""
-    if "expect" in field:
-        return str(field["expect"])
-    members = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    plain = next(member for member in members if member != "null")
-    kind = kind_of(plain)
-    return _one_of(plain["symbols"]) if kind == "enum" else _TYPE_WORDS.get(kind, "a value")
-
-
-def _one_of(symbols: Iterable[str]) -> str:
-    return f"one of {', '.join(symbols)}"
-
-
-def default_of(field: Mapping[str, Any]) -> Any:
-    """A field's default, a fresh one where it can be changed."""
-    default = field["default"]
-    return default.copy() if isinstance(default, (list, dict)) else default
+    convert = _MAKERS[kind_of(avro_type)](plain_type(avro_type))
+    return (lambda value: None if value is None else convert(value)) if optional(avro_type) else convert
 
 
 def short(text: str) -> str:
     """The text, cut to what is worth showing."""
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-def _optional(avro_type: Any) -> bool:
-    return isinstance(avro_type, list) and "null" in avro_type
 
 
 def text_of(value: Any) -> str:
@@ -298,7 +158,7 @@ def _bytes(value: Any) -> bytes:
 
 def _enum(avro_type: Mapping[str, Any]) -> Converter:
     symbols = {symbol: symbol for symbol in avro_type["symbols"]}
-    no_symbol = (_one_of(symbols), "choose one of them")
+    no_symbol = (one_of(symbols), "choose one of them")
 
     def convert(value: Any) -> str:
         symbol = getattr(value, "value", value)
@@ -382,16 +242,4 @@ _MAKERS: dict[str, Callable[[Any], Converter]] = {
     "map": _map,
     "array": _array,
     "record": _record,
-}
-_TYPE_WORDS = {
-    "string": "text",
-    "uuid": "a UUID",
-    "timestamp-millis": "a time with its zone",
-    "decimal": "an amount of money",
-    "int": "a whole number",
-    "long": "a whole number",
-    "double": "a number",
-    "map": "names with their values",
-    "array": "a list",
-    "record": "an object",
 }

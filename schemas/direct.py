@@ -14,7 +14,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from schemas.codec import Codec
-from schemas.converters import default_of, field_converter, kind_of, text_of
+from schemas.converters import text_of
+from schemas.fields import field_converter
+from schemas.kinds import default_of, kind_of, optional, plain_type
 from schemas.records import schema_json
 from schemas.topics import Topic
 from schemas.validation import Problem, validate
@@ -90,10 +92,9 @@ def _value_writer(field: Mapping[str, Any]) -> Writer:
     def write_any(value: Any) -> bytes:
         return write(convert(value))
 
-    members = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    plain = next(member for member in members if member != "null")
+    avro_type, plain = field["type"], plain_type(field["type"])
     # A value of a union has the place of its member before it.
-    before = write_varint(members.index(plain)) if len(members) > 1 else b""
+    before = write_varint(avro_type.index(plain)) if optional(avro_type) else b""
     make = _PLAIN.get(kind_of(plain))
     return make(field, plain, before, write_any) if make else write_any
 

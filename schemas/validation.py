@@ -14,7 +14,9 @@ from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
-from schemas.converters import HERE, MISSING, Converter, Wrong, default_of, describe, field_converter, short
+from schemas.converters import HERE, MISSING, Converter, Wrong, short
+from schemas.fields import field_converter
+from schemas.kinds import default_of, describe
 from schemas.records import schema_json
 
 _SHOWN = 60  # characters of a wrong value that are worth showing

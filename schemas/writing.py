@@ -17,7 +17,7 @@ from uuid import UUID
 
 import orjson
 
-from schemas.converters import kind_of
+from schemas.kinds import kind_of, plain_type
 from schemas.records import schema_json
 from schemas.varint import write_varint
 
@@ -128,8 +128,7 @@ def _enum(avro_type: Mapping[str, Any]) -> Writer:
 
 
 def _union(members: list[Any]) -> Writer:
-    """Of null and one other type, which is every union of ours."""
-    (other,) = (member for member in members if member != "null")
+    other = plain_type(members)
     write, none, some = writer(other), write_varint(members.index("null")), write_varint(members.index(other))
     return lambda value: none if value is None else some + write(value)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.converters import kind_of
+from schemas.kinds import kind_of
 from schemas.limits import MAX_ENTRIES, MAX_ENTRY_LENGTH
 from schemas.records import schema_json
 from schemas.topics import LISTINGS, QUESTIONS
