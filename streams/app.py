@@ -8,7 +8,7 @@ import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.exceptions import ProducerSendError
 
-from streams import inflate
+from streams import inflate, turns
 from streams.outlet import Sender
 from streams.tls import tls_context
 from tradewind.settings import Settings
@@ -18,11 +18,14 @@ ENRICH_APP = "tradewind-enrich"
 ANSWER_APP = "tradewind-answer"
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+#: Events that a consumer hands to an agent at once, and that wait there: whatever comes later waits for these.
+_WAITING = 200
 
 
 def make_app(name: str, settings: Settings) -> faust.App:
     """An app whose consumer group is `name`. Nothing connects before it is started."""
     inflate.install()
+    turns.install()
     session_s = settings.kafka_session_timeout_ms / 1000
     return faust.App(
         name,
@@ -32,7 +35,8 @@ def make_app(name: str, settings: Settings) -> faust.App:
         broker_session_timeout=session_s,
         broker_heartbeat_interval=session_s / 6,
         broker_commit_interval=0.5,
-        broker_max_poll_records=500,
+        broker_max_poll_records=_WAITING,
+        stream_buffer_maxsize=_WAITING,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
