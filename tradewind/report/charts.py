@@ -132,7 +132,8 @@ def daily_lines(title: str, alt: str, series: Mapping[str, Mapping[date, float]]
 def time_ticks(seconds: Sequence[float]) -> tuple[list[float], bool]:
     """Where a time axis has its labels, and whether it is logarithmic; the first and the last are its ends."""
     known = [value for value in seconds if value > 0]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    # What is shorter than the shortest label counts as that.
+    low, high = (max(min(known), _DECADES[0]), max(*known, _DECADES[0])) if known else (0.0, 1.0)
     if known and len(known) == len(seconds) and high / low > _LINEAR_UP_TO:
         first = max((i for i, tick in enumerate(_DECADES) if tick <= low), default=0)
         last = min((i for i, tick in enumerate(_DECADES) if tick >= high), default=len(_DECADES) - 1)

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tradewind.report.charts import time_ticks
@@ -65,6 +65,8 @@ def test_shortened_fits_and_keeps_both_ends(text: str, width: int) -> None:
 
 
 @given(st.lists(st.floats(0, 3e7), max_size=20))
+@example([3.6e-101, 2.3e-308])
+@example([5e-5, 2e-6])
 def test_a_time_axis_holds_all_of_its_values(seconds: list[float]) -> None:
     ticks, logarithmic = time_ticks(seconds)
     assert ticks == sorted(set(ticks))
