@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from model.jobs import Job, WaitingLine
-from model.loading import LoadedModel, NumberFormat, load, resident_mb, use_threads
+from model.loading import LoadedModel, NumberFormat, give_memory_back, load, resident_mb, use_threads
 from model.protocol import (
     ChatPrompt,
     Completion,
@@ -162,6 +162,7 @@ class LocalEngine:
 
     def _start(self, load_model: Callable[[], LoadedModel]) -> EngineInfo:
         use_threads(self._settings.threads)
+        give_memory_back()  # or what loading gives back of it would be taken off what the model took
         started, memory = time.monotonic(), resident_mb()
         loaded = load_model()
         self._model: Any = loaded.model  # either kind, each with its own kind of cache

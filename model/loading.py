@@ -114,7 +114,7 @@ def load(
     if chosen == "int8":
         ready: Transformer | Int8Transformer = Int8Transformer(model, torch.tensor(checkpoint.chat.encode(_SAMPLE)))
         del model
-        _give_memory_back()
+        give_memory_back()
     else:
         ready = model.to(device)
     return LoadedModel(
@@ -123,7 +123,7 @@ def load(
     )  # fmt: skip
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """Return what was freed to the system; glibc would keep the fp32 weights' half a gigabyte for later."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

@@ -20,11 +20,9 @@ from schemas.kinds import default_of, kind_of, optional, plain_type
 from schemas.records import schema_json
 from schemas.topics import Topic
 from schemas.validation import Problem, validate
-from schemas.varint import write_varint
-from schemas.writing import Writer, timestamp, writer
+from schemas.varint import SMALL, write_varint
+from schemas.writing import Writer, timestamp, unscaled, writer
 
-#: Most lengths and quantities are small.
-_SMALL = [write_varint(number) for number in range(4096)]
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _EPOCH = datetime(1970, 1, 1)
 
@@ -49,7 +47,7 @@ def encode_row(codec: Codec, topic: Topic, row: Mapping[str, Any]) -> Encoded | 
     """
     try:
         body, key = row_writer(topic.record)(row), text_of(row[topic.key])
-    except Exception:
+    except Exception:  # whatever an odd value leads to: validation says what is wrong with it, or takes it after all
         datum = validate(topic.record, row)
         if isinstance(datum, tuple):
             return datum
@@ -113,7 +111,7 @@ def _text(field: Mapping[str, Any], _: Any, before: bytes, write_any: Writer) ->
         ):
             text = value.encode()
             size = len(text)
-            return before + (_SMALL[size] if size < 4096 else write_varint(size)) + text
+            return before + (SMALL[size] if size < len(SMALL) else write_varint(size)) + text
         return write_any(value)
 
     return write
@@ -130,8 +128,7 @@ def _time(_: Any, __: Any, before: bytes, write_any: Writer) -> Writer:
         if type(value) is str and len(value) in (20, 24) and value[10] == "T" and value[-1] == "Z":
             moment = datetime.fromisoformat(value[:-1])
             if moment.tzinfo is None:
-                since = moment - _EPOCH
-                return before + timestamp(since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
+                return before + timestamp(moment - _EPOCH)
         return write_any(value)
 
     return write
@@ -139,8 +136,8 @@ def _time(_: Any, __: Any, before: bytes, write_any: Writer) -> Writer:
 
 def _whole(bits: int) -> Callable[[Mapping[str, Any], Any, bytes, Writer], Writer]:
     def make(field: Mapping[str, Any], _: Any, before: bytes, write_any: Writer) -> Writer:
-        low, high = max(field.get("minimum", 0), 0), min(2 ** (bits - 1), len(_SMALL))
-        return lambda value: before + _SMALL[value] if type(value) is int and low <= value < high else write_any(value)
+        low, high = max(field.get("minimum", 0), 0), min(2 ** (bits - 1), len(SMALL))
+        return lambda value: before + SMALL[value] if type(value) is int and low <= value < high else write_any(value)
 
     return make
 
@@ -151,9 +148,7 @@ def _amount(field: Mapping[str, Any], avro_type: Any, before: bytes, write_any: 
 
     def write(value: Any) -> bytes:
         if low <= 0 and type(value) is str and plain(value):
-            number = int(value.replace(".", ""))
-            size = (number.bit_length() >> 3) + 1
-            return before + _SMALL[size] + number.to_bytes(size, "big", signed=True)
+            return before + unscaled(int(value.replace(".", "")))
         return write_any(value)
 
     return write

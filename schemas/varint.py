@@ -28,6 +28,10 @@ def write_varint(number: int) -> bytes:
     return bytes(found)
 
 
+#: Most lengths and quantities are small, and their bytes are looked up.
+SMALL = tuple(write_varint(number) for number in range(4096))
+
+
 def read_varint(data: Sequence[int], at: int) -> tuple[int, int]:
     """The number at that place, and the place after it.
 

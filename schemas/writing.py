@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ import orjson
 
 from schemas.kinds import kind_of, plain_type
 from schemas.records import schema_json
-from schemas.varint import write_varint
+from schemas.varint import SMALL, write_varint
 
 Writer = Callable[[Any], bytes]
 
@@ -37,20 +37,16 @@ def record_writer(record: str) -> Writer:
     return _record(schema_json(record))
 
 
-#: Most lengths and quantities are small.
-_SMALL = [write_varint(number) for number in range(4096)]
-
-
 def _long(number: Any) -> bytes:
     if type(number) is not int:
         raise Unfit
-    return _SMALL[number] if 0 <= number < 4096 else write_varint(number)
+    return SMALL[number] if 0 <= number < len(SMALL) else write_varint(number)
 
 
 def _int(number: Any) -> bytes:
     if type(number) is not int or not -(2**31) <= number < 2**31:
         raise Unfit
-    return _SMALL[number] if 0 <= number < 4096 else write_varint(number)
+    return SMALL[number] if 0 <= number < len(SMALL) else write_varint(number)
 
 
 def _bytes(value: Any) -> bytes:
@@ -79,12 +75,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def _timestamp(value: Any) -> bytes:
     if type(value) is not datetime or value.tzinfo is None:
         raise Unfit
-    since = value - _EPOCH
-    return timestamp(since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
+    return timestamp(value - _EPOCH)
 
 
-def timestamp(milliseconds: int) -> bytes:
-    """A time as Avro has it: milliseconds since 1970. From 1970 to 2039 it is six bytes, quicker written out."""
+def timestamp(since: timedelta) -> bytes:
+    """A time since 1970 as Avro has it, in whole milliseconds. Up to 2039 it is six bytes, quicker written out."""
+    milliseconds = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
     left = milliseconds << 1
     if not 1 << 35 <= left < 1 << 42:
         return write_varint(milliseconds)
@@ -110,10 +106,15 @@ def _decimal(avro_type: Mapping[str, Any]) -> Writer:
         number = int(scaled)
         if number != scaled or not -beyond < number < beyond:
             raise Unfit
-        size = (number.bit_length() >> 3) + 1
-        return _SMALL[size] + number.to_bytes(size, "big", signed=True)
+        return unscaled(number)
 
     return write
+
+
+def unscaled(number: int) -> bytes:
+    """An amount in units of its last decimal as Avro has it: the fewest bytes of two's complement, and their count."""
+    size = (number.bit_length() >> 3) + 1
+    return SMALL[size] + number.to_bytes(size, "big", signed=True)
 
 
 def _double(value: Any) -> bytes:

@@ -8,7 +8,7 @@ import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.exceptions import ProducerSendError
 
-from streams import inflate, turns
+from streams import inflate, round_robin
 from streams.outlet import Sender
 from streams.tls import tls_context
 from tradewind.settings import Settings
@@ -25,7 +25,7 @@ _WAITING = 200
 def make_app(name: str, settings: Settings) -> faust.App:
     """An app whose consumer group is `name`. Nothing connects before it is started."""
     inflate.install()
-    turns.install()
+    round_robin.install()
     session_s = settings.kafka_session_timeout_ms / 1000
     return faust.App(
         name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from schemas.reader import read_all
 from schemas.topics import ORDERS
 from streams.gateway.acks import NOT_ACKNOWLEDGED, REFUSED, TOO_LARGE, TOO_MANY, Acked, Acks, AcksPolicy, Outgoing
+from tests.support.waiting import come_true
 from tradewind.settings import Settings
 from tradewind.stack.ports import choose_port
 
@@ -41,13 +42,6 @@ def in_kafka(settings: Settings, what: str) -> dict[tuple[int, int], bytes]:
     return {place: value for place, value in found.items() if value.startswith(what.encode())}
 
 
-async def until(condition: Callable[[], bool], what: str, deadline_s: float = 20.0) -> None:
-    give_up = asyncio.get_running_loop().time() + deadline_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < give_up, what
-        await asyncio.sleep(0.01)
-
-
 async def test_each_event_is_where_its_word_says(settings: Settings) -> None:
     async with sending(settings.kafka_client()) as acks:
         few, many = events(3, "few"), events(2_000, "many")
@@ -66,7 +60,7 @@ async def test_more_than_may_wait_is_refused_whole_and_not_sent(settings: Settin
     async with sending(settings.kafka_client(), SLOWLY) as acks:
         assert await acks.send(events(11, "eleven")) == [TOO_MANY] * 11
         first = asyncio.ensure_future(acks.send(events(8, "first")))
-        await until(lambda: acks.in_hand == 8, "the first are on their way")
+        await come_true(lambda: acks.in_hand == 8, "the first are on their way")
         assert await acks.send(events(3, "second")) == [TOO_MANY] * 3
         assert all(isinstance(word, Acked) for word in await first)
         assert all(isinstance(word, Acked) for word in await acks.send(events(3, "third")))
@@ -85,11 +79,11 @@ async def test_an_event_that_is_too_large_holds_up_no_other(settings: Settings) 
 async def test_who_asked_may_go_and_what_was_sent_is_still_counted(settings: Settings) -> None:
     async with sending(settings.kafka_client(), SLOWLY) as acks:
         asking = asyncio.ensure_future(acks.send(events(4, "gone")))
-        await until(lambda: acks.in_hand == 4, "they are on their way")
+        await come_true(lambda: acks.in_hand == 4, "they are on their way")
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        await until(lambda: acks.in_hand == 0, "Kafka has said its words on them")
+        await come_true(lambda: acks.in_hand == 0, "Kafka has said its words on them", 20)
     assert len(in_kafka(settings, "gone")) == 4
 
 
@@ -97,9 +91,9 @@ async def test_without_a_broker_it_is_said_in_time_and_readiness_says_why() -> N
     nobody = {"bootstrap.servers": f"127.0.0.1:{choose_port(0)}"}
     async with sending(nobody, AcksPolicy(within_s=1.0)) as acks:
         assert await acks.send(events(2, "lost")) == [NOT_ACKNOWLEDGED] * 2
-        await until(lambda: acks.ready() is not None, "it says that it is not ready")
+        await come_true(lambda: acks.ready() is not None, "it says that it is not ready", 20)
         assert "Kafka does not answer" in str(acks.ready())
-        await until(lambda: acks.in_hand == 0, "nothing waits for ever")
+        await come_true(lambda: acks.in_hand == 0, "nothing waits for ever", 20)
 
 
 async def test_a_topic_that_is_not_there_is_the_operators_matter(settings: Settings) -> None:

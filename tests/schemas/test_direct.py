@@ -59,7 +59,7 @@ def fastavro_bytes(record: str, datum: Mapping[str, Any]) -> bytes:
     return body.getvalue()
 
 
-def same(record: str, row: Mapping[str, Any]) -> None:
+def assert_same(record: str, row: Mapping[str, Any]) -> None:
     """The one step and the two come to the same."""
     topic = topic_of_record(record)
     datum = validate(record, row)
@@ -83,7 +83,7 @@ def test_any_row_comes_to_the_same(record: str, data: st.DataObject) -> None:
             row.pop(name, None)
         else:
             row[name] = data.draw(_ODD)
-    same(record, row)
+    assert_same(record, row)
 
 
 @settings(max_examples=600, deadline=None)
@@ -91,7 +91,7 @@ def test_any_row_comes_to_the_same(record: str, data: st.DataObject) -> None:
 @example("amount", "999999999999999999.99")
 @example("occurred_at", "2026-03-01T00:00:00,5Z")
 def test_any_value_in_any_field_of_an_order_comes_to_the_same(name: str, value: Any) -> None:
-    same("OrderEvent", {**ORDER, name: value})
+    assert_same("OrderEvent", {**ORDER, name: value})
 
 
 @given(st.integers(0, 10**18 - 1))
@@ -99,13 +99,13 @@ def test_any_value_in_any_field_of_an_order_comes_to_the_same(name: str, value: 
 @example(128)
 @example(32768)
 def test_amounts_of_any_size(cents: int) -> None:
-    same("OrderEvent", {**ORDER, "amount": f"{cents // 100}.{cents % 100:02}"})
+    assert_same("OrderEvent", {**ORDER, "amount": f"{cents // 100}.{cents % 100:02}"})
 
 
 @given(st.datetimes(), st.booleans())
 @example(datetime(1969, 12, 31, 23, 59, 59, 999000), True)
 def test_times_of_any_year(moment: datetime, milliseconds: bool) -> None:
-    same(
+    assert_same(
         "OrderEvent",
         {**ORDER, "occurred_at": moment.isoformat(timespec="milliseconds" if milliseconds else "seconds") + "Z"},
     )
@@ -113,4 +113,4 @@ def test_times_of_any_year(moment: datetime, milliseconds: bool) -> None:
 
 def test_a_field_that_is_left_out_has_its_default_or_raises() -> None:
     for name in ORDER:
-        same("OrderEvent", {key: value for key, value in ORDER.items() if key != name})
+        assert_same("OrderEvent", {key: value for key, value in ORDER.items() if key != name})

@@ -3,7 +3,8 @@
 aiokafka hands a fetched partition out to its end before it comes to the next one, and a fetch holds whole batches, in
 which compression puts thousands of alike events. Here a partition that gave some goes behind the others.
 
-This reaches into aiokafka, which has no setting for it; `tests/streams/test_turns.py` holds it against its fetcher.
+This reaches into aiokafka, which has no setting for it; `tests/streams/test_round_robin.py` holds it against its
+fetcher.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from aiokafka.consumer import consumer
 from aiokafka.consumer.fetcher import Fetcher
 
 
-class TurnTakingFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
+class RoundRobinFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's fetcher, whose partitions take turns."""
 
     async def fetched_records(self, partitions: Any, timeout: float = 0, max_records: int | None = None) -> Any:
@@ -28,4 +29,4 @@ class TurnTakingFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
 
 def install() -> None:
     """Have every consumer that is made from now on fetch so."""
-    consumer.Fetcher = TurnTakingFetcher
+    consumer.Fetcher = RoundRobinFetcher

@@ -11,7 +11,7 @@ from aiokafka.consumer import consumer as aiokafka_consumer
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams import turns
+from streams import round_robin
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -21,7 +21,7 @@ EACH, AT_ONCE = 3_000, 100
 @pytest.fixture
 def taking_turns() -> Iterator[None]:
     before = aiokafka_consumer.Fetcher
-    turns.install()
+    round_robin.install()
     yield
     aiokafka_consumer.Fetcher = before
 
